@@ -1,0 +1,1 @@
+//! Which engine a build runs on: the buildx builder store, docker contexts, and the search order.

@@ -1,0 +1,28 @@
+//! `buildx`: builds, and the debugger for builds, on a real BuildKit.
+//!
+//! # Rooms
+//!
+//! * [`cli`]: what the user typed → which command → exit code.
+//! * [`paths`]: where state, sockets, locks and configuration live.
+//! * [`builder`]: the buildx builder store and docker contexts; which engine a build runs on.
+//! * [`engine`]: BuildKit itself: addresses, drivers, transports, the control and gateway APIs,
+//!   typed errors, and the [`engine::callbacks`] that the engine makes on the client's connection.
+//! * [`build`]: flags → request; the run of one build; result files; what to say when it fails.
+//! * [`progress`]: one model of a build ([`progress::trace`]) and its printers.
+//! * [`term`]: the filter between hostile bytes and the user's terminal.
+//!
+//! Dependence goes one way: `paths` ← `engine`, `builder`, `term` ← `progress` ← `build` ← `cli`.
+//!
+//! # Words
+//!
+//! *Engine* is always BuildKit. *Callbacks* are the services that the engine calls on the client's
+//! connection (BuildKit's own word is "session"; here a session is a debug session).
+
+pub mod build;
+pub mod builder;
+pub mod cli;
+pub mod engine;
+pub mod paths;
+pub mod progress;
+pub mod proto;
+pub mod term;

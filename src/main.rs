@@ -1,0 +1,3 @@
+//! The `buildx` program: arguments → command → exit code.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Where state, sockets, locks and configuration live.

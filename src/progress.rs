@@ -1,0 +1,1 @@
+//! One model of a build and the printers that show it.

@@ -1,0 +1,18 @@
+//! Generated wire types: our own restatements in `proto/`, and BuildKit's messages by short names.
+
+/// BuildKit's file transfer, with bytes decoded without a copy.
+pub mod filesync {
+    #![allow(missing_docs, clippy::all)]
+    tonic::include_proto!("moby.filesync.v1");
+}
+
+/// The part of containerd's content service that an engine calls on a client.
+pub mod content {
+    #![allow(missing_docs, clippy::all)]
+    tonic::include_proto!("containerd.services.content.v1");
+}
+
+pub use bollard_buildkit_proto::google::rpc::Status as RpcStatus;
+pub use bollard_buildkit_proto::moby::buildkit::v1 as control;
+pub use bollard_buildkit_proto::moby::buildkit::v1::frontend as gateway;
+pub use bollard_buildkit_proto::pb;

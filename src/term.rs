@@ -1,0 +1,1 @@
+//! What stands between bytes that others wrote and the user's terminal.

@@ -1,0 +1,1 @@
+//! Tests against a real engine and real terminals, by feature.

@@ -2,3 +2,9 @@
 
 pub mod address;
 pub mod callbacks;
+pub mod channel;
+pub mod control;
+pub mod dial;
+pub mod errors;
+pub mod gateway;
+mod tls;

@@ -53,3 +53,32 @@ pub enum Transport {
     /// BuildKit itself: HTTP/2 with prior knowledge at this address.
     Direct(Address),
 }
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Address::Unix(path) => write!(f, "unix://{}", path.display()),
+            Address::Tcp { host, port, .. } if host.contains(':') => {
+                write!(f, "tcp://[{host}]:{port}")
+            }
+            Address::Tcp { host, port, .. } => write!(f, "tcp://{host}:{port}"),
+            Address::Ssh { args } => {
+                write!(
+                    f,
+                    "ssh://{}",
+                    args.last().map(String::as_str).unwrap_or_default()
+                )
+            }
+            Address::Container { name, .. } => write!(f, "docker-container://{name}"),
+        }
+    }
+}
+
+impl Transport {
+    /// The address below the protocol.
+    pub fn address(&self) -> &Address {
+        match self {
+            Transport::Docker(address) | Transport::Direct(address) => address,
+        }
+    }
+}

@@ -5,6 +5,7 @@ pub mod callbacks;
 pub mod channel;
 pub mod control;
 pub mod dial;
+pub mod docker;
 pub mod errors;
 pub mod gateway;
 mod tls;

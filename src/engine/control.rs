@@ -1,5 +1,6 @@
 //! The control API of one engine over one connection.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tonic::transport::Channel;
@@ -196,9 +197,10 @@ impl Workers {
             .collect()
     }
 
-    /// The address that `host-gateway` stands for in `--add-host`, on dockerd.
-    pub fn host_gateway_ip(&self) -> Option<&str> {
-        self.label(HOST_GATEWAY)
+    /// The address that `host-gateway` stands for in `--add-host`, on dockerd with a bridge.
+    pub fn host_gateway_ip(&self) -> Option<IpAddr> {
+        // Without a bridge dockerd writes "<nil>".
+        self.label(HOST_GATEWAY)?.parse().ok()
     }
 
     /// Whether images live in containerd's store: all exporters, caches and several platforms.

@@ -79,7 +79,7 @@ pub async fn dial(address: &Address) -> Result<BoxIo, DialError> {
 
 /// Opens a byte stream; under TLS, `protocol` is what is offered by ALPN. BuildKit insists on `h2`
 /// since 0.17, and dockerd would leave HTTP/1.1, which the upgrades need, if it were offered.
-async fn open(address: &Address, protocol: &[u8]) -> Result<BoxIo, DialError> {
+pub(super) async fn open(address: &Address, protocol: &[u8]) -> Result<BoxIo, DialError> {
     let failed = |source| DialError::Connect {
         address: address.to_string(),
         source,

@@ -1,0 +1,110 @@
+//! The Engine API of a docker host, reached over any [`Address`]: images in and out.
+
+use std::io;
+
+use bollard::Docker;
+use bollard::auth::DockerCredentials;
+use bollard::query_parameters::{ImportImageOptionsBuilder, PushImageOptionsBuilder};
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
+use hyper_util::rt::TokioIo;
+
+use super::address::Address;
+use super::dial::{chain, open};
+
+/// The host is told by the connection, not by the URL; only the scheme and a valid name matter.
+const HOST: &str = "http://docker";
+
+/// Minutes are normal for a push or a load, so the deadline of one answer is generous: seconds.
+const ANSWER_DEADLINE: u64 = 600;
+
+/// Why the Engine API did not do what was asked, in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ApiError(pub String);
+
+impl From<bollard::errors::Error> for ApiError {
+    fn from(error: bollard::errors::Error) -> Self {
+        Self(match error {
+            bollard::errors::Error::DockerResponseServerError { message, .. } => message,
+            other => chain(&other),
+        })
+    }
+}
+
+/// A client of the Engine API at `address`; each request dials anew, with [`super::dial`]'s errors.
+/// The API version is the engine's own.
+///
+/// # Errors
+/// [`ApiError`] when the host does not answer.
+pub async fn api(address: &Address) -> Result<Docker, ApiError> {
+    let address = address.clone();
+    let transport = move |request: bollard::BollardRequest| {
+        let address = address.clone();
+        async move {
+            let io = open(&address, b"http/1.1")
+                .await
+                .map_err(|error| io::Error::other(error.to_string()))?;
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(io)).await?;
+            tokio::spawn(connection.with_upgrades());
+            Ok(sender.send_request(request).await?)
+        }
+    };
+    let docker = Docker::connect_with_custom_transport(
+        transport,
+        Some(HOST),
+        ANSWER_DEADLINE,
+        bollard::API_DEFAULT_VERSION,
+    )?;
+    Ok(docker.negotiate_version().await?)
+}
+
+/// Pushes `image` (`name:tag`) and tells each line of the engine's progress to `tell`.
+///
+/// # Errors
+/// The registry's or the engine's refusal.
+pub async fn push(
+    docker: &Docker,
+    name: &str,
+    tag: &str,
+    credentials: Option<DockerCredentials>,
+    mut tell: impl FnMut(&str),
+) -> Result<(), ApiError> {
+    let options = PushImageOptionsBuilder::new().tag(tag).build();
+    // The engine wants the header even for anonymous pushes.
+    let credentials = credentials.unwrap_or_default();
+    let mut lines = Box::pin(docker.push_image(name, Some(options), Some(credentials)));
+    while let Some(line) = lines.next().await {
+        let line = line?;
+        if let Some(message) = line.error_detail.and_then(|detail| detail.message) {
+            return Err(ApiError(message));
+        }
+        if let Some(status) = line.status {
+            tell(&status);
+        }
+    }
+    Ok(())
+}
+
+/// Loads an image archive into the engine while it is being produced; returns the engine's words
+/// (`Loaded image: …`).
+///
+/// # Errors
+/// The engine's refusal, or the stream's own error.
+pub async fn load(
+    docker: &Docker,
+    archive: impl Stream<Item = Result<Bytes, io::Error>> + Send + 'static,
+) -> Result<Vec<String>, ApiError> {
+    let options = ImportImageOptionsBuilder::new().quiet(true).build();
+    let mut lines = Box::pin(docker.import_image_stream(options, archive, None));
+    let mut said = Vec::new();
+    while let Some(line) = lines.next().await {
+        let line = line?;
+        if let Some(message) = line.error_detail.and_then(|detail| detail.message) {
+            return Err(ApiError(message));
+        }
+        said.extend(line.stream.map(|text| text.trim_end().to_owned()));
+    }
+    Ok(said)
+}

@@ -2,6 +2,8 @@
 //!
 //! Each file is one service. All of them are served on one HTTP/2 connection per build.
 
+pub mod export;
+
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -3,6 +3,7 @@
 //! Each file is one service. All of them are served on one HTTP/2 connection per build.
 
 pub mod export;
+pub mod upload;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;

@@ -42,8 +42,8 @@ pub enum ExportSink {
     /// A writer that may block, such as a pipe. It is dropped at the end of the stream, also of one
     /// that broke.
     Writer(Box<dyn Write + Send>),
-    /// A bounded channel, closed at the end of the stream, also of one that broke.
-    Stream(mpsc::Sender<Bytes>),
+    /// A bounded channel, closed at the end of the stream; a stream that broke ends with an error.
+    Stream(mpsc::Sender<std::io::Result<Bytes>>),
 }
 
 impl std::fmt::Debug for ExportSink {
@@ -267,11 +267,17 @@ fn bytes(
         Status::failed_precondition(format!("cannot write the output: {why}"))
     };
     while let Some(batch) = runtime.block_on(batches.next()) {
-        let chunks = batch
+        let chunks: Result<Vec<_>, Status> = batch
             .into_iter()
             .map(|message| Ok(decode::<BytesMessage>(message?)?.data))
-            .collect::<Result<Vec<_>, Status>>()?;
-        sink.write(chunks).map_err(failed)?;
+            .collect();
+        match chunks {
+            Ok(chunks) => sink.write(chunks).map_err(failed)?,
+            Err(why) => {
+                sink.broke();
+                return Err(why);
+            }
+        }
     }
     if let Some(staged) = sink.complete().map_err(failed)? {
         lock(&exports.0.staged).push(staged);

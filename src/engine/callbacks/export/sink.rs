@@ -15,7 +15,7 @@ pub(crate) enum ByteSink {
     File(NamedTempFile, PathBuf),
     /// A pipe, a device, a terminal, a caller's writer: what was written cannot be taken back.
     Writer(Box<dyn Write + Send>),
-    Stream(mpsc::Sender<Bytes>),
+    Stream(mpsc::Sender<io::Result<Bytes>>),
 }
 
 impl ByteSink {
@@ -61,11 +61,19 @@ impl ByteSink {
             ByteSink::Stream(stream) => {
                 for chunk in chunks {
                     stream
-                        .blocking_send(chunk)
+                        .blocking_send(Ok(chunk))
                         .map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// The stream broke: tells a reader that can be told.
+    pub fn broke(self) {
+        if let ByteSink::Stream(stream) = self {
+            let why = "the engine's output broke off before its end";
+            let _ = stream.blocking_send(Err(io::Error::new(io::ErrorKind::UnexpectedEof, why)));
         }
     }
 

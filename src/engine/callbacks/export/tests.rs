@@ -614,13 +614,14 @@ fn a_broken_byte_stream_leaves_the_old_file() {
         }
         let (other, _replies) = diff_copy(&mut grpc, 1).await;
         other.send(tar_piece(b"started")).await.unwrap();
-        assert_eq!(chunks.recv().await.unwrap(), "started");
+        assert_eq!(chunks.recv().await.unwrap().unwrap(), "started");
         assert_eq!(
             names(dir.path()).len(),
             2,
             "the half file is beside the old one"
         );
         serving.abort();
+        assert!(chunks.recv().await.unwrap().is_err());
         assert!(chunks.recv().await.is_none());
     });
     // Waits for the threads that write.

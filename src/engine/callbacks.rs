@@ -2,6 +2,7 @@
 //!
 //! Each file is one service. All of them are served on one HTTP/2 connection per build.
 
+pub mod content;
 pub mod export;
 pub mod upload;
 

@@ -1,0 +1,536 @@
+//! The index of an OCI image layout on disk: what its tags stand for.
+//!
+//! The annotations are those that buildx writes and reads: `org.opencontainers.image.ref.name` is
+//! the tag, `io.containerd.image.name` the full name of an image.
+
+use super::blobs::Blobs;
+use super::digest::{BadDigest, Digest};
+use base64::Engine as _;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+const TAG: &str = "org.opencontainers.image.ref.name";
+const IMAGE: &str = "io.containerd.image.name";
+/// What an untagged result or cache is found under.
+pub const DEFAULT_TAG: &str = "latest";
+
+/// Why a layout could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// There is no layout at all.
+    #[error("{dir:?} is no OCI image layout: it has no index.json")]
+    NoLayout { dir: PathBuf },
+    /// Nothing goes by that name; `known` lists what does.
+    #[error("the OCI image layout {dir:?} has no {wanted}; it has: {known}")]
+    NoTag {
+        dir: PathBuf,
+        wanted: String,
+        known: String,
+    },
+    /// The digest is well-formed, its blob is missing.
+    #[error("the OCI image layout {dir:?} has no blob {digest}")]
+    NoBlob { dir: PathBuf, digest: Digest },
+    /// Somewhere a digest was expected.
+    #[error(transparent)]
+    Digest(#[from] BadDigest),
+    /// A file is not what it should be.
+    #[error("{path:?} cannot be understood: {why}")]
+    Syntax {
+        path: PathBuf,
+        why: serde_json::Error,
+    },
+    /// The engine's description of its result is not what it should be.
+    #[error("the engine described its result in a way that cannot be understood: {0}")]
+    Descriptor(String),
+    /// The disk.
+    #[error("{what} {path:?}: {why}")]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        why: io::Error,
+    },
+}
+
+/// A descriptor of the OCI image specification.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// What kind of thing it is.
+    pub media_type: String,
+    /// Of the content.
+    pub digest: String,
+    /// Bytes.
+    pub size: i64,
+    /// Notes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// Everything else (platform, …), kept as it is.
+    #[serde(flatten)]
+    pub rest: serde_json::Map<String, serde_json::Value>,
+}
+
+impl Descriptor {
+    /// Reads a value of `SolveResponse.ExporterResponse`: `cache.manifest` (JSON) or
+    /// `containerimage.descriptor` (JSON in base64).
+    ///
+    /// # Errors
+    /// It is neither, or its digest is none.
+    pub fn from_response(value: &str) -> Result<Descriptor, LayoutError> {
+        let bad = |why: &dyn std::fmt::Display| LayoutError::Descriptor(why.to_string());
+        let json = if value.trim_start().starts_with('{') {
+            value.as_bytes().to_vec()
+        } else {
+            base64::engine::general_purpose::STANDARD
+                .decode(value)
+                .map_err(|why| bad(&why))?
+        };
+        let descriptor: Descriptor = serde_json::from_slice(&json).map_err(|why| bad(&why))?;
+        Digest::parse(&descriptor.digest)?;
+        Ok(descriptor)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Index {
+    schema_version: u32,
+    #[serde(default = "index_type")]
+    media_type: String,
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+    #[serde(flatten)]
+    rest: serde_json::Map<String, serde_json::Value>,
+}
+
+fn index_type() -> String {
+    "application/vnd.oci.image.index.v1+json".to_string()
+}
+
+/// What an entry of the index is found under.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// A full image name with its tag, such as `docker.io/library/app:v1`.
+    Image(String),
+    /// A tag alone.
+    Tag(String),
+}
+
+impl Name {
+    /// The names of a result: the engine's answer `image.name`, a comma-separated list. A result
+    /// without a name is found under [`DEFAULT_TAG`].
+    pub fn of_image(image_name: Option<&str>) -> Vec<Name> {
+        let names = image_name.unwrap_or_default().split(',').map(str::trim);
+        let names: Vec<_> = names
+            .filter(|name| !name.is_empty())
+            .map(|name| Name::Image(name.to_string()))
+            .collect();
+        if names.is_empty() {
+            vec![Name::Tag(DEFAULT_TAG.to_string())]
+        } else {
+            names
+        }
+    }
+
+    fn is_of(&self, entry: &Descriptor) -> bool {
+        let image = entry.annotations.get(IMAGE);
+        match self {
+            Name::Image(name) => image == Some(name),
+            Name::Tag(tag) => image.is_none() && entry.annotations.get(TAG) == Some(tag),
+        }
+    }
+
+    fn mark(&self, entry: &mut Descriptor) {
+        let tag = match self {
+            Name::Tag(tag) => tag,
+            Name::Image(name) => {
+                entry.annotations.insert(IMAGE.to_string(), name.clone());
+                let last = name.rsplit('/').next().unwrap_or(name);
+                let last = last.split('@').next().unwrap_or(last);
+                last.split_once(':').map_or(DEFAULT_TAG, |(_, tag)| tag)
+            }
+        };
+        entry.annotations.insert(TAG.to_string(), tag.to_string());
+    }
+}
+
+/// A layout as the user names it, `path[:tag][@digest]`, without the `oci-layout://` before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// The layout's directory.
+    pub dir: PathBuf,
+    /// Taken apart, not checked.
+    pub tag: Option<String>,
+    /// Taken apart, not checked.
+    pub digest: Option<String>,
+}
+
+impl Reference {
+    /// Takes `text` apart: the digest after the last `@`, the tag after a `:` in the last part of
+    /// the path.
+    pub fn parse(text: &str) -> Reference {
+        let (rest, digest) = match text.rsplit_once('@') {
+            Some((rest, digest)) if !digest.contains('/') => (rest, Some(digest.to_string())),
+            _ => (text, None),
+        };
+        let (dir, tag) = match rest.rsplit_once(':') {
+            Some((dir, tag)) if !tag.contains('/') && !dir.is_empty() => {
+                (dir, Some(tag.to_string()))
+            }
+            _ => (rest, None),
+        };
+        Reference {
+            dir: dir.into(),
+            tag,
+            digest,
+        }
+    }
+}
+
+/// Finds what `tag` (an image name will do, too) or `digest` stands for in the layout at `dir`; the
+/// digest wins. Without both it is the tag `latest`, or else the only entry.
+///
+/// # Errors
+/// No layout, no such tag, no such blob, a broken index.
+pub fn resolve(dir: &Path, tag: Option<&str>, digest: Option<&str>) -> Result<Digest, LayoutError> {
+    let digest = match digest {
+        Some(digest) => Digest::parse(digest)?,
+        None => find(dir, tag)?,
+    };
+    if !Blobs::new(dir).exists(&digest) {
+        return Err(LayoutError::NoBlob {
+            dir: dir.to_path_buf(),
+            digest,
+        });
+    }
+    Ok(digest)
+}
+
+fn find(dir: &Path, tag: Option<&str>) -> Result<Digest, LayoutError> {
+    let index = read(dir)?.ok_or_else(|| LayoutError::NoLayout {
+        dir: dir.to_path_buf(),
+    })?;
+    let wanted = tag.unwrap_or(DEFAULT_TAG);
+    let by = |key: &str| {
+        index
+            .manifests
+            .iter()
+            .find(|entry| entry.annotations.get(key).is_some_and(|is| is == wanted))
+    };
+    let entry = by(IMAGE)
+        .or_else(|| by(TAG))
+        .or(match (tag, index.manifests.as_slice()) {
+            (None, [only]) => Some(only),
+            _ => None,
+        });
+    let entry = entry.ok_or_else(|| {
+        let keys = [IMAGE, TAG];
+        let known: Vec<_> = index
+            .manifests
+            .iter()
+            .filter_map(|entry| keys.iter().find_map(|key| entry.annotations.get(*key)))
+            .map(|name| format!("{name:?}"))
+            .collect();
+        LayoutError::NoTag {
+            dir: dir.to_path_buf(),
+            wanted: format!("tag {wanted:?}"),
+            known: if known.is_empty() {
+                "no tags".to_string()
+            } else {
+                known.join(", ")
+            },
+        }
+    })?;
+    Ok(Digest::parse(&entry.digest)?)
+}
+
+/// Enters `descriptor` in the layout at `dir` under each of `names`, in place of what was there
+/// under that name. Makes the layout when there is none. Blocks while another program, ours or
+/// buildx, changes the same index.
+///
+/// # Errors
+/// The disk, or an index that cannot be understood (it is left alone).
+pub fn put(dir: &Path, descriptor: &Descriptor, names: &[Name]) -> Result<(), LayoutError> {
+    let io = |what, path: &Path| {
+        let path = path.to_path_buf();
+        move |why| LayoutError::Io { what, path, why }
+    };
+    std::fs::create_dir_all(dir).map_err(io("cannot make", dir))?;
+    let _lock = Lock::take(dir.join("index.json.lock")).map_err(io("cannot lock", dir))?;
+    let mut index = read(dir)?.unwrap_or_else(|| Index {
+        schema_version: 2,
+        media_type: index_type(),
+        manifests: Vec::new(),
+        rest: serde_json::Map::new(),
+    });
+    for name in names {
+        index.manifests.retain(|entry| !name.is_of(entry));
+        let mut entry = descriptor.clone();
+        name.mark(&mut entry);
+        index.manifests.push(entry);
+    }
+    let marker = dir.join("oci-layout");
+    if !marker.exists() {
+        write(&marker, br#"{"imageLayoutVersion":"1.0.0"}"#)
+            .map_err(io("cannot write", &marker))?;
+    }
+    let path = dir.join("index.json");
+    let json = serde_json::to_vec(&index).map_err(|why| LayoutError::Syntax {
+        path: path.clone(),
+        why,
+    })?;
+    write(&path, &json).map_err(io("cannot write", &path))
+}
+
+fn read(dir: &Path) -> Result<Option<Index>, LayoutError> {
+    let path = dir.join("index.json");
+    match std::fs::read(&path) {
+        Ok(json) => match serde_json::from_slice(&json) {
+            Ok(index) => Ok(Some(index)),
+            Err(why) => Err(LayoutError::Syntax { path, why }),
+        },
+        Err(why)
+            if matches!(
+                why.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
+        Err(why) => Err(LayoutError::Io {
+            what: "cannot read",
+            path,
+            why,
+        }),
+    }
+}
+
+fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new()
+        .prefix(".tmp-")
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    file.write_all(content)?;
+    file.persist(path).map_err(|why| why.error)?;
+    Ok(())
+}
+
+/// The lock file that buildx uses too; gone after use, so that the layout holds nothing else.
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    fn take(path: PathBuf) -> io::Result<Lock> {
+        loop {
+            let file = File::options()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .open(&path)?;
+            file.lock()?;
+            // Its last holder may have removed it after we opened it.
+            let named = std::fs::symlink_metadata(&path);
+            if named.is_ok_and(|named| file.metadata().is_ok_and(|ours| ours.ino() == named.ino()))
+            {
+                return Ok(Lock { path, _file: file });
+            }
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn blob(dir: &Path, content: &[u8]) -> Descriptor {
+        let mut draft = Blobs::new(dir).draft().unwrap();
+        draft.write(content).unwrap();
+        let digest = draft.commit().unwrap().to_string();
+        let json = format!(
+            r#"{{"mediaType":"m","digest":"{digest}","size":{},"platform":{{"os":"linux"}}}}"#,
+            content.len()
+        );
+        Descriptor::from_response(&json).unwrap()
+    }
+
+    fn listing(dir: &Path) -> Vec<(String, Option<String>, String)> {
+        let entries = read(dir).unwrap().unwrap().manifests;
+        let row = |entry: Descriptor| {
+            assert_eq!(entry.rest["platform"]["os"], "linux");
+            (
+                entry.annotations[TAG].clone(),
+                entry.annotations.get(IMAGE).cloned(),
+                entry.digest,
+            )
+        };
+        entries.into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn names_replace_their_like_and_leave_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let (one, two) = (blob(dir, b"one"), blob(dir, b"two"));
+        put(dir, &one, &Name::of_image(None)).unwrap();
+        put(
+            dir,
+            &one,
+            &Name::of_image(Some("docker.io/a/b:v1,docker.io/library/c:latest")),
+        )
+        .unwrap();
+        put(dir, &two, &Name::of_image(Some("docker.io/a/b:v1"))).unwrap();
+        put(
+            dir,
+            &two,
+            &[Name::Tag("x".into()), Name::Tag("latest".into())],
+        )
+        .unwrap();
+        let image = |name: &str| Some(name.to_string());
+        assert_eq!(
+            listing(dir),
+            [
+                (
+                    "latest".to_string(),
+                    image("docker.io/library/c:latest"),
+                    one.digest.clone()
+                ),
+                (
+                    "v1".to_string(),
+                    image("docker.io/a/b:v1"),
+                    two.digest.clone()
+                ),
+                ("x".to_string(), None, two.digest.clone()),
+                ("latest".to_string(), None, two.digest.clone()),
+            ]
+        );
+        let mut names: Vec<_> = std::fs::read_dir(dir)
+            .unwrap()
+            .map(|item| item.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["blobs", "index.json", "oci-layout"]);
+        let found = |tag| resolve(dir, tag, None).unwrap().to_string();
+        assert_eq!(found(Some("v1")), two.digest);
+        assert_eq!(found(Some("docker.io/library/c:latest")), one.digest);
+        assert_eq!(
+            resolve(dir, Some("v1"), Some(&one.digest))
+                .unwrap()
+                .as_str(),
+            one.digest
+        );
+        let error = resolve(dir, Some("nope"), None).unwrap_err().to_string();
+        assert!(
+            error.contains(r#"no tag "nope"; it has: "docker.io/library/c:latest""#),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_foreign_index_keeps_what_we_do_not_know() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let only = blob(dir, b"only");
+        let index = format!(
+            r#"{{"schemaVersion":2,"annotations":{{"k":"v"}},"manifests":[{{"mediaType":"m","digest":"{}","size":4,"urls":["u"]}}]}}"#,
+            only.digest
+        );
+        std::fs::write(dir.join("index.json"), index).unwrap();
+        assert_eq!(
+            resolve(dir, None, None).unwrap().as_str(),
+            only.digest,
+            "the only entry"
+        );
+        resolve(dir, Some("latest"), None).unwrap_err();
+        put(dir, &blob(dir, b"more"), &[Name::Tag("t".into())]).unwrap();
+        let text = std::fs::read_to_string(dir.join("index.json")).unwrap();
+        assert!(
+            text.contains(r#""annotations":{"k":"v"}"#) && text.contains(r#""urls":["u"]"#),
+            "{text}"
+        );
+        assert!(text.contains(index_type().as_str()));
+    }
+
+    #[test]
+    fn what_is_missing_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        let nowhere = dir.path().join("nowhere");
+        assert!(matches!(
+            resolve(&nowhere, None, None),
+            Err(LayoutError::NoLayout { .. })
+        ));
+        let digest = format!("sha256:{}", "0".repeat(64));
+        assert!(matches!(
+            resolve(dir.path(), None, Some(&digest)),
+            Err(LayoutError::NoBlob { .. })
+        ));
+        assert!(matches!(
+            resolve(dir.path(), None, Some("sha256:x")),
+            Err(LayoutError::Digest(_))
+        ));
+        std::fs::write(dir.path().join("index.json"), "{").unwrap();
+        assert!(matches!(
+            resolve(dir.path(), None, None),
+            Err(LayoutError::Syntax { .. })
+        ));
+        let some = Descriptor {
+            media_type: "m".into(),
+            digest,
+            size: 0,
+            annotations: BTreeMap::new(),
+            rest: serde_json::Map::new(),
+        };
+        put(dir.path(), &some, &Name::of_image(None)).unwrap_err();
+        assert_eq!(
+            std::fs::read(dir.path().join("index.json")).unwrap(),
+            b"{",
+            "left alone"
+        );
+    }
+
+    #[test]
+    fn references_are_taken_apart() {
+        let parse = |text: &str| {
+            let Reference { dir, tag, digest } = Reference::parse(text);
+            (
+                dir.to_str().unwrap().to_string(),
+                tag.unwrap_or_default(),
+                digest.unwrap_or_default(),
+            )
+        };
+        let parts = |dir: &str, tag: &str, digest: &str| {
+            (dir.to_string(), tag.to_string(), digest.to_string())
+        };
+        assert_eq!(parse("a/b"), parts("a/b", "", ""));
+        assert_eq!(parse("a/b:v1"), parts("a/b", "v1", ""));
+        assert_eq!(parse("/x:y/b"), parts("/x:y/b", "", ""));
+        assert_eq!(parse("b:v1@sha256:00"), parts("b", "v1", "sha256:00"));
+        assert_eq!(parse("b@sha256:00"), parts("b", "", "sha256:00"));
+        assert_eq!(parse("me@home/b"), parts("me@home/b", "", ""));
+    }
+
+    #[test]
+    fn both_forms_of_an_answer_are_read() {
+        let json = format!(
+            r#"{{"mediaType":"m","digest":"sha256:{}","size":3}}"#,
+            "a".repeat(64)
+        );
+        let plain = Descriptor::from_response(&json).unwrap();
+        let coded = base64::engine::general_purpose::STANDARD.encode(&json);
+        assert_eq!(plain, Descriptor::from_response(&coded).unwrap());
+        assert!(Descriptor::from_response("%").is_err());
+        assert!(
+            Descriptor::from_response(r#"{"mediaType":"m","digest":"../x","size":3}"#).is_err()
+        );
+    }
+}

@@ -8,4 +8,5 @@ pub mod dial;
 pub mod docker;
 pub mod errors;
 pub mod gateway;
+pub mod id;
 mod tls;

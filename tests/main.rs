@@ -1,1 +1,7 @@
 //! Tests against a real engine and real terminals, by feature.
+
+// Until every feature has its tests, some of the support is not called.
+#[allow(dead_code)]
+mod support;
+
+mod gateway;

@@ -1,0 +1,8 @@
+//! What the tests stand on: the shared engine, the built binary, contexts, registries, terminals.
+
+pub mod cmd;
+pub mod context;
+pub mod engine;
+pub mod proxy;
+pub mod pty;
+pub mod registry;

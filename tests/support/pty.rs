@@ -1,0 +1,121 @@
+//! The program in a real pseudo-terminal, and what a person would see of it.
+
+use std::io::{Read, Write};
+use std::num::NonZeroU16;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use vt100::Parser;
+
+/// How long a test waits for a screen before it gives up and prints the last one.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program in a terminal.
+pub struct Pty {
+    master: Box<dyn MasterPty + Send>,
+    child: Box<dyn Child + Send + Sync>,
+    output: Receiver<Vec<u8>>,
+    input: Box<dyn Write + Send>,
+    parser: Parser,
+    raw: Vec<u8>,
+}
+
+impl Pty {
+    /// Starts `program` in a terminal of `rows` by `cols` cells.
+    pub fn spawn(program: CommandBuilder, rows: u16, cols: u16) -> Self {
+        let pair = native_pty_system().openpty(size(rows, cols)).unwrap();
+        let child = pair.slave.spawn_command(program).unwrap();
+        drop(pair.slave);
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let input = pair.master.take_writer().unwrap();
+        let (sender, output) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 8192];
+            while let Ok(n) = reader.read(&mut buffer) {
+                if n == 0 || sender.send(buffer[..n].to_vec()).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            master: pair.master,
+            child,
+            output,
+            input,
+            parser: Parser::new(cells(rows), cells(cols), 1000),
+            raw: Vec::new(),
+        }
+    }
+
+    /// Types `keys`.
+    pub fn send(&mut self, keys: &str) {
+        self.input.write_all(keys.as_bytes()).unwrap();
+        self.input.flush().unwrap();
+    }
+
+    /// Makes the terminal another size.
+    pub fn resize(&mut self, rows: u16, cols: u16) {
+        self.master.resize(size(rows, cols)).unwrap();
+        self.parser.set_size(cells(rows), cells(cols));
+    }
+
+    /// The screen as text.
+    pub fn screen(&self) -> String {
+        self.parser.screen().contents()
+    }
+
+    /// Every byte that the program has written.
+    pub fn raw(&self) -> &[u8] {
+        &self.raw
+    }
+
+    /// Waits until the screen is as `predicate` wants it.
+    #[track_caller]
+    pub fn wait_until(&mut self, what: &str, predicate: impl Fn(&str) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !predicate(&self.screen()) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.take(&bytes),
+                Err(error) => panic!("waited for {what}: {error}; the screen:\n{}", self.screen()),
+            }
+        }
+    }
+
+    /// Waits for the end of the program and of its output; returns its exit code.
+    #[track_caller]
+    pub fn wait(&mut self) -> u32 {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.output.recv_timeout(left) {
+                Ok(bytes) => self.take(&bytes),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => {
+                    let _ = self.child.kill();
+                    panic!("still running; the screen:\n{}", self.screen());
+                }
+            }
+        }
+        self.child.wait().unwrap().exit_code()
+    }
+
+    fn take(&mut self, bytes: &[u8]) {
+        self.raw.extend_from_slice(bytes);
+        self.parser.process(bytes);
+    }
+}
+
+fn size(rows: u16, cols: u16) -> PtySize {
+    PtySize {
+        rows,
+        cols,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+fn cells(n: u16) -> NonZeroU16 {
+    NonZeroU16::new(n).unwrap()
+}

@@ -1,1 +1,6 @@
 //! One model of a build and the printers that show it.
+
+pub mod clip;
+pub mod log;
+pub mod time;
+pub mod units;

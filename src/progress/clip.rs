@@ -1,0 +1,457 @@
+//! How much of a step's log the engine has dropped.
+//!
+//! BuildKit counts what a process writes to one stream. It lets the stream through up to a limit, which is either a
+//! total (2 MiB unless configured) or a speed times the begun seconds (200 KiB), writes
+//! `[output clipped, log limit … reached]` once, and drops the rest until the limit has grown past
+//! its count. It never tells the count. But where a marker stands, the count is exactly the limit: so between two
+//! markers the dropped amount is the difference of the limits minus what was received. After the last marker it is
+//! only bounded if the stream went on, and not known if it did not.
+//!
+//! When the process fails the engine sends the last 256 KiB that were written since the first drop once
+//! more; if that is less than 256 KiB, nothing is missing at all.
+
+use super::time::{Nanos, SECOND};
+
+/// What the engine keeps for a failed process, in bytes.
+const REPEATED: u64 = 256 * 1024;
+
+/// What is known about the bytes that a log lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// The engine's own words for its limit, as `200KiB/s`.
+    pub limit: String,
+    /// At least that many bytes.
+    pub least: u64,
+    /// At most that many; None if nobody knows.
+    pub most: Option<u64>,
+    /// The process failed, and the engine has sent that many bytes of the end of the output again.
+    pub repeated: Option<u64>,
+}
+
+impl Missing {
+    /// One sentence for people, without the step's name.
+    pub fn sentence(&self) -> String {
+        let limit = &self.limit;
+        let cure = "set BUILDKIT_STEP_LOG_MAX_SIZE=-1 and BUILDKIT_STEP_LOG_MAX_SPEED=-1 in the builder's environment to keep all of it";
+        if let Some(repeated) = self.repeated {
+            if repeated < REPEATED {
+                return format!(
+                    "… nothing is missing: the builder clipped the output at its log limit of {limit}, and repeated the clipped part when the step failed"
+                );
+            }
+            return format!(
+                "… output is missing before its last {repeated} bytes, which the builder repeated when the step failed: it does not tell how much (log limit {limit}); {cure}"
+            );
+        }
+        match (self.least, self.most) {
+            (least, Some(most)) if least >= most => format!(
+                "… {most} bytes of output are missing here (the builder's log limit of {limit}); {cure}"
+            ),
+            (least, Some(most)) => format!(
+                "… between {} and {most} bytes of output are missing here (the builder's log limit of {limit}); {cure}",
+                least.max(1)
+            ),
+            (0 | 1, None) => format!(
+                "… output is missing here (the builder's log limit of {limit}), and the builder does not tell how much; {cure}"
+            ),
+            (least, None) => format!(
+                "… at least {least} bytes of output are missing here (the builder's log limit of {limit}), and the builder does not tell how much it dropped at the end; {cure}"
+            ),
+        }
+    }
+}
+
+/// A limit as the engine words it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Limit {
+    bytes: u64,
+    per_second: bool,
+}
+
+/// Follows one output stream of one process.
+#[derive(Debug, Default)]
+pub struct Stream {
+    /// Start of the step and time of the first chunk: the engine began to count between them.
+    began: Option<(Nanos, Nanos)>,
+    received: u64,
+    clip: Option<Clip>,
+    /// The chunk that came last is not counted yet: for a failed process it is the repetition.
+    last: Option<(Nanos, u64)>,
+}
+
+#[derive(Debug)]
+struct Clip {
+    words: String,
+    limit: Limit,
+    /// Engine's count at the last marker, least and most.
+    count: (u64, u64),
+    /// Bytes received since the last marker.
+    since: u64,
+    /// Least and most dropped bytes before the last marker.
+    dropped: (u64, u64),
+    /// The latest chunk after the last marker: in which second it came, and the most bytes dropped before it.
+    went_on: Option<(u64, u64)>,
+    /// Most bytes dropped after the last marker, once a chunk was surely whole.
+    after: Option<u64>,
+    /// The numbers fit the engine's rules so far.
+    sound: bool,
+}
+
+impl Stream {
+    /// Takes a chunk with its timestamp; `started` is when the step started.
+    pub fn push(&mut self, started: Nanos, time: Nanos, chunk: &[u8]) {
+        self.began.get_or_insert((started, time));
+        if let Some((time, size)) = self.last.take() {
+            self.count(time, size);
+        }
+        match marker(chunk) {
+            None => self.last = Some((time, chunk.len() as u64)),
+            Some((payload, words, limit)) => self.clipped(time, payload, words, limit),
+        }
+    }
+
+    fn clipped(&mut self, time: Nanos, payload: u64, words: &str, limit: Limit) {
+        self.received += payload;
+        let seconds = self.seconds(time);
+        match &mut self.clip {
+            None => {
+                let (count, sound) = match limit.per_second {
+                    false => (limit.bytes, self.received == limit.bytes),
+                    true => (self.received, self.received.is_multiple_of(limit.bytes)),
+                };
+                if sound && limit.per_second {
+                    self.narrow(time, self.received / limit.bytes);
+                }
+                self.clip = Some(Clip {
+                    words: words.to_string(),
+                    limit,
+                    count: (count, count),
+                    since: 0,
+                    dropped: (0, 0),
+                    went_on: None,
+                    after: None,
+                    sound,
+                });
+            }
+            Some(clip) => {
+                clip.since += payload;
+                let count = match limit.per_second {
+                    false => (limit.bytes, limit.bytes),
+                    true => (
+                        seconds.0.saturating_mul(limit.bytes),
+                        seconds.1.saturating_mul(limit.bytes),
+                    ),
+                };
+                let least = count.0.checked_sub(clip.count.1 + clip.since);
+                let most = count.1.checked_sub(clip.count.0 + clip.since);
+                match most {
+                    None => clip.sound = false,
+                    Some(most) => {
+                        clip.dropped.0 += least.unwrap_or(0);
+                        clip.dropped.1 += most;
+                    }
+                }
+                clip.words = words.to_string();
+                clip.limit = limit;
+                clip.count = count;
+                clip.since = 0;
+                clip.went_on = None;
+                clip.after = None;
+            }
+        }
+    }
+
+    fn count(&mut self, time: Nanos, size: u64) {
+        self.received += size;
+        let seconds = self.seconds(time);
+        if let Some(clip) = &mut self.clip {
+            clip.since += size;
+            if !clip.limit.per_second || clip.after.is_some() {
+                return;
+            }
+            if let Some((second, most)) = clip.went_on
+                && seconds == (second, second)
+            {
+                clip.after = Some(most);
+                return;
+            }
+            let limit = seconds.1.saturating_mul(clip.limit.bytes);
+            match limit.checked_sub(clip.count.0 + clip.since) {
+                None => clip.sound = false,
+                Some(most) if seconds.0 == seconds.1 => clip.went_on = Some((seconds.0, most)),
+                Some(_) => clip.went_on = None,
+            }
+        }
+    }
+
+    /// Begun seconds of the engine's count at a time, least and most.
+    fn seconds(&self, time: Nanos) -> (u64, u64) {
+        let (earliest, latest) = self.began.unwrap_or((time, time));
+        let begun = |since: Nanos| {
+            let span = u64::try_from(time.saturating_sub(since)).unwrap_or(0);
+            span.div_ceil(SECOND as u64).max(1)
+        };
+        (begun(latest), begun(earliest))
+    }
+
+    /// At `time` exactly that many seconds had begun: that tells more about the begin.
+    fn narrow(&mut self, time: Nanos, seconds: u64) {
+        if let (Some((earliest, latest)), Ok(seconds)) = (&mut self.began, Nanos::try_from(seconds))
+        {
+            *earliest = (*earliest).max(time.saturating_sub(seconds.saturating_mul(SECOND)));
+            *latest = (*latest).min(time.saturating_sub((seconds - 1).saturating_mul(SECOND)));
+        }
+    }
+
+    /// What is missing, now that the process has ended. None if the engine clipped nothing.
+    pub fn finish(mut self, failed: bool) -> Option<Missing> {
+        let mut repeated = None;
+        if let Some((time, size)) = self.last.take() {
+            if failed && self.clip.is_some() {
+                repeated = Some(size);
+            } else {
+                self.count(time, size);
+            }
+        }
+        let clip = self.clip?;
+        let (least, most) = match (clip.sound, clip.after) {
+            (false, _) => (0, None),
+            (true, None) => (clip.dropped.0, None),
+            (true, Some(after)) => (clip.dropped.0, Some(clip.dropped.1 + after)),
+        };
+        Some(Missing {
+            limit: clip.words,
+            least,
+            most,
+            repeated,
+        })
+    }
+}
+
+/// The engine's marker at the end of a chunk: payload before it in bytes, its words, the limit.
+fn marker(chunk: &[u8]) -> Option<(u64, &str, Limit)> {
+    const HEAD: &[u8] = b"\n[output clipped, log limit ";
+    const TAIL: &[u8] = b" reached]\n";
+    let front = chunk.strip_suffix(TAIL)?;
+    // The words are short: no need to search a whole chunk.
+    let window = front.len().saturating_sub(64);
+    let at = front
+        .get(window..)?
+        .windows(HEAD.len())
+        .rposition(|w| w == HEAD)?
+        + window;
+    let words = std::str::from_utf8(front.get(at + HEAD.len()..)?).ok()?;
+    Some((at as u64, words, limit(words)?))
+}
+
+/// `200KiB/s`, `2MiB`, `1.5GiB`, `1000B`.
+fn limit(words: &str) -> Option<Limit> {
+    let (size, per_second) = match words.strip_suffix("/s") {
+        Some(size) => (size, true),
+        None => (words, false),
+    };
+    let digits = size
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(size.len());
+    let (number, unit) = size.split_at(digits);
+    let unit = match unit {
+        "B" => 1u64,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    let bytes = number.parse::<f64>().ok()? * unit as f64;
+    (bytes >= 1.0 && bytes < 1e15).then_some(Limit {
+        bytes: bytes.round() as u64,
+        per_second,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Nanos = 1_000_000;
+    const KIB200: usize = 200 * 1024;
+
+    fn marked(payload: usize, words: &str) -> Vec<u8> {
+        let mut chunk = vec![b'x'; payload];
+        chunk.extend(format!("\n[output clipped, log limit {words} reached]\n").bytes());
+        chunk
+    }
+
+    /// The engine's rules: chunks with their times in, chunks as the client gets them out.
+    fn engine(writes: &[(Nanos, usize)], failed: bool) -> (Vec<(Nanos, Vec<u8>)>, usize) {
+        let (mut count, mut clipping, mut out, mut received) = (0usize, false, Vec::new(), 0);
+        let mut kept: Option<usize> = None;
+        for (time, size) in writes {
+            let seconds = (time + SECOND - 1) / SECOND;
+            let speed = seconds.max(1) as usize * KIB200;
+            let (max, words) = match speed < 2 << 20 {
+                true => (speed, "200KiB/s"),
+                false => (2 << 20, "2MiB"),
+            };
+            let old = count;
+            count += size;
+            let pass = if max < old { 0 } else { (*size).min(max - old) };
+            if pass < *size || kept.is_some() {
+                kept = Some((kept.unwrap_or(0) + size).min(256 * 1024));
+            }
+            received += pass;
+            let clips = pass < *size && !clipping;
+            clipping = pass < *size;
+            if clips {
+                out.push((*time, marked(pass, words)));
+            } else if pass > 0 {
+                out.push((*time, vec![b'x'; pass]));
+            }
+        }
+        if let (true, Some(kept)) = (failed, kept) {
+            out.push((writes.last().map_or(0, |w| w.0), vec![b'x'; kept]));
+        }
+        (out, count - received)
+    }
+
+    fn missing(writes: &[(Nanos, usize)], failed: bool) -> (Option<Missing>, u64) {
+        let mut stream = Stream::default();
+        let (chunks, dropped) = engine(writes, failed);
+        for (time, chunk) in chunks {
+            // The step started a little before the engine began to count.
+            stream.push(-60 * MS, time, &chunk);
+        }
+        (stream.finish(failed), dropped as u64)
+    }
+
+    #[test]
+    fn nothing_clipped_nothing_missing() {
+        assert_eq!(
+            missing(&[(5 * MS, 1000), (2000 * MS, 90_000)], false).0,
+            None
+        );
+        assert_eq!(missing(&[(5 * MS, 1000)], true).0, None);
+    }
+
+    /// A burst as a process writes it: many small writes at nearly one time.
+    fn burst(time: Nanos, size: usize) -> Vec<(Nanos, usize)> {
+        let mut writes = vec![(time, 1000); size / 1000];
+        if size % 1000 > 0 {
+            writes.push((time, size % 1000));
+        }
+        writes
+    }
+
+    #[test]
+    fn between_two_markers_the_amount_is_exact() {
+        // Seen with dockerd 26.1.5: 45,200 bytes were missing between the markers.
+        let writes = [burst(40 * MS, 250_000), burst(1370 * MS, 300_000)].concat();
+        let (got, _) = missing(&writes, false);
+        let got = got.unwrap();
+        assert_eq!((got.least, got.most), (250_000 - 204_800, None));
+        assert!(
+            got.sentence().contains("at least 45200 bytes"),
+            "{}",
+            got.sentence()
+        );
+    }
+
+    #[test]
+    fn when_the_stream_goes_on_the_amount_is_bounded() {
+        let mut writes = burst(40 * MS, 250_000);
+        writes.extend([(1370 * MS, 1000), (1380 * MS, 1000), (5370 * MS, 1000)]);
+        let (got, dropped) = missing(&writes, false);
+        let got = got.unwrap();
+        assert_eq!(dropped, 45_200);
+        assert_eq!(got.most, Some(2 * 204_800 - 204_800 - 1000));
+        assert!(
+            got.sentence().contains("between 1 and 203800 bytes"),
+            "{}",
+            got.sentence()
+        );
+    }
+
+    #[test]
+    fn at_the_end_nobody_knows() {
+        let (got, _) = missing(&[(40 * MS, 4 << 20)], false);
+        let got = got.unwrap();
+        assert_eq!((got.least, got.most), (0, None));
+        assert!(got.sentence().contains("does not tell how much"));
+    }
+
+    #[test]
+    fn the_total_limit_makes_all_before_it_exact() {
+        let mut writes = burst(40 * MS, 250_000);
+        writes.extend((1..15).flat_map(|s| burst(s * SECOND + 40 * MS, 150_000)));
+        let (got, dropped) = missing(&writes, false);
+        let got = got.unwrap();
+        assert_eq!(got.limit, "2MiB");
+        let beyond = 250_000 + 14 * 150_000 - (2u64 << 20);
+        assert_eq!((got.least, got.most), (dropped - beyond, None));
+        assert_eq!(got.least, 45_200);
+    }
+
+    #[test]
+    fn a_failed_step_has_its_end_repeated() {
+        let (got, _) = missing(&[(40 * MS, 250_000)], true);
+        let got = got.unwrap();
+        assert_eq!(got.repeated, Some(250_000));
+        assert!(got.sentence().contains("nothing is missing"));
+        let (got, _) = missing(&burst(40 * MS, 900_000), true);
+        assert!(
+            got.unwrap()
+                .sentence()
+                .contains("before its last 262144 bytes")
+        );
+    }
+
+    #[test]
+    fn a_log_that_only_looks_clipped_leads_to_no_number() {
+        let mut stream = Stream::default();
+        stream.push(0, 10 * MS, &marked(100, "200KiB/s"));
+        stream.push(0, 20 * MS, &marked(100, "200KiB/s"));
+        let got = stream.finish(false).unwrap();
+        assert_eq!((got.least, got.most), (0, None));
+        assert_eq!(
+            marker(b"\n[output clipped, log limit much reached]\n"),
+            None
+        );
+    }
+
+    #[test]
+    fn limits_are_read() {
+        assert_eq!(
+            limit("2MiB").map(|l| (l.bytes, l.per_second)),
+            Some((2 << 20, false))
+        );
+        assert_eq!(
+            limit("200KiB/s").map(|l| (l.bytes, l.per_second)),
+            Some((204_800, true))
+        );
+        assert_eq!(limit("1.5KiB").map(|l| l.bytes), Some(1536));
+        assert_eq!(limit("-1"), None);
+    }
+
+    proptest::proptest! {
+        /// Whatever a process writes, the real amount lies within what we say.
+        #[test]
+        fn the_truth_is_within_the_bounds(
+            gaps in proptest::collection::vec((1i64..2500, 0usize..400_000), 1..12),
+        ) {
+            let mut time = 0;
+            let writes: Vec<_> = gaps.iter().map(|(gap, size)| {
+                time += gap * MS;
+                (time, *size)
+            }).collect();
+            let (got, dropped) = missing(&writes, false);
+            match got {
+                None => proptest::prop_assert_eq!(dropped, 0),
+                Some(got) => {
+                    proptest::prop_assert!(got.least <= dropped, "{:?} {}", got, dropped);
+                    if let Some(most) = got.most {
+                        proptest::prop_assert!(dropped <= most, "{:?} {}", got, dropped);
+                    }
+                }
+            }
+        }
+    }
+}

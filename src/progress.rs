@@ -2,5 +2,7 @@
 
 pub mod clip;
 pub mod log;
+pub mod plain;
 pub mod time;
+pub mod trace;
 pub mod units;

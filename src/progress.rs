@@ -1,8 +1,365 @@
 //! One model of a build and the printers that show it.
+//!
+//! The engine's status messages and our own steps go into the [`trace::Trace`]; what they change
+//! goes to the printer: [`plain`], [`tty`], [`rawjson`], or none (quiet). At the end comes the [`report`].
 
 pub mod clip;
 pub mod log;
 pub mod plain;
+pub mod rawjson;
+pub mod report;
+pub mod screen;
+pub mod settings;
 pub mod time;
 pub mod trace;
+pub mod tty;
 pub mod units;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use self::plain::Plain;
+use self::settings::Kind;
+pub use self::settings::{Mode, Settings};
+use self::time::Nanos;
+use self::trace::Trace;
+use self::tty::{End, Tty};
+use crate::engine::errors::BuildError;
+use crate::proto::control;
+use crate::term::escape;
+
+/// Text that may wait for a draw, in bytes. Beyond it [`Progress::apply`] draws by itself.
+const MAX_WAITING: usize = 8 << 20;
+
+/// Where a build runs, for the first line.
+#[derive(Debug, Clone, Default)]
+pub struct Header {
+    /// Name of the builder.
+    pub builder: String,
+    /// Name of its driver.
+    pub driver: String,
+}
+
+/// How a build ended.
+#[derive(Debug)]
+pub enum Outcome<'a> {
+    /// It went well.
+    Finished {
+        /// The engine's answer.
+        result: &'a BTreeMap<String, String>,
+        /// The build's id: `builder/node/ref`.
+        build_ref: &'a str,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        error: &'a BuildError,
+        /// What to do about it, a line each.
+        hints: &'a [String],
+    },
+    /// The user stopped it.
+    Canceled,
+}
+
+/// What happens to a step of our own, as pulling the builder's image.
+#[derive(Debug, Clone, Copy)]
+pub enum ClientEvent<'a> {
+    /// It begins.
+    Started,
+    /// A part of it goes on.
+    Status {
+        /// What it is.
+        id: &'a str,
+        /// How much is done.
+        current: i64,
+        /// How much there is to do; 0 if unknown.
+        total: i64,
+        /// Whether the part is complete.
+        done: bool,
+    },
+    /// Output.
+    Log(&'a [u8]),
+    /// It went well.
+    Completed,
+    /// It failed.
+    Failed(&'a str),
+}
+
+#[derive(Debug)]
+enum Printer {
+    Plain(Plain),
+    Tty(Tty),
+    RawJson(String),
+    Quiet,
+}
+
+/// A step of our own.
+#[derive(Debug)]
+struct ClientStep {
+    vertex: control::Vertex,
+    /// When its parts began.
+    statuses: HashMap<String, Nanos>,
+}
+
+/// Shows a build: owns the trace and the printer, and writes to the given writer only in
+/// [`Progress::draw`] and [`Progress::finish`] (and in [`Progress::apply`] when too much waits).
+pub struct Progress {
+    settings: Settings,
+    trace: Trace,
+    printer: Printer,
+    out: Box<dyn Write + Send>,
+    /// Something has changed since the last draw.
+    changed: bool,
+    drawn: Option<Instant>,
+    client: HashMap<String, ClientStep>,
+    held: Vec<String>,
+    failed: Option<io::Error>,
+}
+
+impl std::fmt::Debug for Progress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Progress")
+            .field("printer", &self.printer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Progress {
+    /// Nothing is written before the first draw.
+    pub fn new(settings: &Settings, out: Box<dyn Write + Send>, header: Header) -> Self {
+        let builder = escape::line(&header.builder);
+        let driver = escape::line(&header.driver);
+        let printer = match settings.kind {
+            Kind::Plain => Printer::Plain(Plain::new(
+                format!("building with \"{builder}\" instance using {driver} driver"),
+                settings.truncate,
+            )),
+            Kind::Tty => Printer::Tty(Tty::new(format!("{driver}:{builder}"), settings)),
+            Kind::RawJson => Printer::RawJson(String::new()),
+            Kind::Quiet => Printer::Quiet,
+        };
+        Progress {
+            settings: settings.clone(),
+            trace: Trace::new(settings.colour),
+            printer,
+            out,
+            changed: false,
+            drawn: None,
+            client: HashMap::new(),
+            held: Vec::new(),
+            failed: None,
+        }
+    }
+
+    /// Merges a message of the engine. Draw when [`Progress::next_deadline`] says so.
+    pub fn apply(&mut self, message: &control::StatusResponse) {
+        self.merge(message, false);
+    }
+
+    /// The engine's clock, as the header `buildkit-current-timestamp` of the status stream tells it (RFC 3339).
+    pub fn engine_clock(&mut self, stamp: &str) {
+        let since = |t: std::time::SystemTime| t.duration_since(std::time::UNIX_EPOCH).ok();
+        let parsed = humantime::parse_rfc3339_weak(stamp).ok().and_then(since);
+        if let Some(nanos) = parsed.and_then(|d| Nanos::try_from(d.as_nanos()).ok()) {
+            self.trace.set_clock(nanos, time::now());
+        }
+    }
+
+    fn merge(&mut self, message: &control::StatusResponse, local: bool) {
+        let now = time::now();
+        let changes = match local {
+            false => self.trace.apply(message, now),
+            true => self.trace.apply_local(message, now),
+        };
+        let waiting = match &mut self.printer {
+            Printer::Plain(plain) => {
+                self.changed |= !changes.is_empty();
+                for change in changes {
+                    plain.note(change, now);
+                }
+                plain.held()
+            }
+            Printer::Tty(_) => {
+                self.changed = true;
+                0
+            }
+            Printer::RawJson(text) => {
+                if let Some(line) = rawjson::message(message) {
+                    text.push_str(&line);
+                    self.changed = true;
+                }
+                text.len()
+            }
+            Printer::Quiet => 0,
+        };
+        if waiting > MAX_WAITING
+            && let Err(error) = self.draw()
+        {
+            self.failed.get_or_insert(error);
+        }
+    }
+
+    /// Something happened to the step of our own with that name.
+    pub fn client_step(&mut self, name: &str, event: ClientEvent<'_>) {
+        let now = time::now();
+        let step = self.client.entry(name.to_string()).or_insert_with(|| {
+            let hash = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+            let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+            ClientStep {
+                vertex: control::Vertex {
+                    digest: format!("sha256:{hex}"),
+                    name: name.to_string(),
+                    ..control::Vertex::default()
+                },
+                statuses: HashMap::new(),
+            }
+        });
+        let mut message = control::StatusResponse::default();
+        let vertex = step.vertex.digest.clone();
+        if step.vertex.started.is_none() || matches!(event, ClientEvent::Started) {
+            step.vertex.started = Some(time::stamp(now));
+            step.vertex.completed = None;
+            message.vertexes.push(step.vertex.clone());
+        }
+        match event {
+            ClientEvent::Started => {}
+            ClientEvent::Status {
+                id,
+                current,
+                total,
+                done,
+            } => {
+                let started = *step.statuses.entry(id.to_string()).or_insert(now);
+                message.statuses.push(control::VertexStatus {
+                    id: id.to_string(),
+                    vertex,
+                    name: String::new(),
+                    current,
+                    total,
+                    timestamp: Some(time::stamp(now)),
+                    started: Some(time::stamp(started)),
+                    completed: done.then(|| time::stamp(now)),
+                });
+            }
+            ClientEvent::Log(bytes) => message.logs.push(control::VertexLog {
+                vertex,
+                timestamp: Some(time::stamp(now)),
+                stream: 1,
+                msg: bytes.to_vec(),
+            }),
+            ClientEvent::Completed | ClientEvent::Failed(_) => {
+                step.vertex.completed = Some(time::stamp(now));
+                if let ClientEvent::Failed(error) = event {
+                    step.vertex.error = error.to_string();
+                }
+                message.vertexes.push(step.vertex.clone());
+            }
+        }
+        self.merge(&message, true);
+    }
+
+    /// A remark that is printed at the end, if the build goes well.
+    pub fn remark(&mut self, text: impl Into<String>) {
+        self.held.push(text.into());
+    }
+
+    /// When [`Progress::draw`] has something to do although nothing new comes. None: only after input.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let after = |pause: Duration| self.drawn.map_or(now, |drawn| drawn + pause);
+        match &self.printer {
+            Printer::RawJson(_) => self.changed.then_some(now),
+            _ if self.changed => Some(after(self.settings.draw)),
+            Printer::Tty(_) => self.trace.running().then(|| after(self.settings.tick)),
+            Printer::Plain(plain) => {
+                let clock = time::now();
+                let wait = plain.turn(clock)?.saturating_sub(clock);
+                let wait = Duration::from_nanos(u64::try_from(wait).unwrap_or(0));
+                Some((now + wait).max(after(self.settings.draw)))
+            }
+            Printer::Quiet => None,
+        }
+    }
+
+    /// Writes what is to be seen now.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn draw(&mut self) -> io::Result<()> {
+        let now = time::now();
+        let text = match &mut self.printer {
+            Printer::Plain(plain) => {
+                let mut text = String::new();
+                plain.print(&self.trace, now, &mut text);
+                text
+            }
+            Printer::Tty(tty) => tty.draw(&self.trace, now, screen::size()),
+            Printer::RawJson(text) => std::mem::take(text),
+            Printer::Quiet => String::new(),
+        };
+        self.changed = false;
+        self.drawn = Some(Instant::now());
+        self.write(&text)
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
+
+    /// Draws for the last time and writes the end of the output.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn finish(&mut self, outcome: &Outcome<'_>) -> io::Result<()> {
+        let canceled = BuildError::canceled();
+        let (error, hints, end): (_, &[String], _) = match outcome {
+            Outcome::Finished { .. } => (None, &[], End::Finished),
+            Outcome::Failed { error, hints } => (Some(*error), hints, End::Failed),
+            Outcome::Canceled => (Some(&canceled), &[], End::Canceled),
+        };
+        let now = time::now();
+        let mut text = match &mut self.printer {
+            Printer::Plain(plain) => {
+                let mut text = String::new();
+                plain.finish(&self.trace, now, &mut text);
+                text
+            }
+            Printer::Tty(tty) => tty.finish(&self.trace, now, screen::size(), end),
+            Printer::RawJson(text) => std::mem::take(text),
+            Printer::Quiet => String::new(),
+        };
+        match (&self.printer, outcome) {
+            (Printer::RawJson(_), Outcome::Finished { result, build_ref }) => {
+                text.push_str(&rawjson::result(result, build_ref));
+            }
+            (Printer::RawJson(_), _) => {
+                text.push_str(&rawjson::error(error.unwrap_or(&canceled), hints));
+            }
+            _ => text.push_str(&report::text(
+                &self.trace,
+                &self.settings,
+                error,
+                hints,
+                &self.held,
+            )),
+        }
+        self.changed = false;
+        self.write(&text)
+    }
+
+    /// Everything observed so far.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -262,7 +262,7 @@ fn limit(words: &str) -> Option<Limit> {
         _ => return None,
     };
     let bytes = number.parse::<f64>().ok()? * unit as f64;
-    (bytes >= 1.0 && bytes < 1e15).then_some(Limit {
+    (1.0..1e15).contains(&bytes).then_some(Limit {
         bytes: bytes.round() as u64,
         per_second,
     })
@@ -335,7 +335,7 @@ mod tests {
     /// A burst as a process writes it: many small writes at nearly one time.
     fn burst(time: Nanos, size: usize) -> Vec<(Nanos, usize)> {
         let mut writes = vec![(time, 1000); size / 1000];
-        if size % 1000 > 0 {
+        if !size.is_multiple_of(1000) {
             writes.push((time, size % 1000));
         }
         writes

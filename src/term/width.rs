@@ -42,6 +42,14 @@ pub fn cells(text: &str) -> usize {
         .sum()
 }
 
+/// The characters of a text, without its colours.
+pub fn characters(text: &str) -> impl Iterator<Item = char> {
+    items(text).filter_map(|item| match item {
+        Item::Colour(_) => None,
+        Item::Char(c, _) => Some(c),
+    })
+}
+
 /// The text in at most `room` cells; what does not fit is replaced by `…`. Tabs become spaces, and a cut
 /// inside of colours is closed with a reset.
 pub fn fit(text: &str, room: usize) -> String {

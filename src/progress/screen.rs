@@ -54,6 +54,8 @@ impl Screen {
         if resized {
             self.clear(size, &mut out);
         } else {
+            // Something typed may have moved the cursor within its line.
+            out.push('\r');
             up(self.lines.len() - first, &mut out);
         }
         let changed = lines.iter().enumerate().skip(first);
@@ -64,9 +66,7 @@ impl Screen {
             }
             out.push_str("\r\n");
         }
-        if lines.len() < self.lines.len() {
-            out.push_str("\x1b[J");
-        }
+        out.push_str("\x1b[J");
         out.push_str(END);
         self.lines = lines;
         self.size = Some(size);
@@ -138,16 +138,16 @@ mod tests {
         let mut screen = Screen::default();
         assert_eq!(
             screen.update(lines(&["a", "b", "c"]), SIZE),
-            format!("{BEGIN}a\x1b[K\r\nb\x1b[K\r\nc\x1b[K\r\n{END}")
+            format!("{BEGIN}\ra\x1b[K\r\nb\x1b[K\r\nc\x1b[K\r\n\x1b[J{END}")
         );
         assert_eq!(
             screen.update(lines(&["a", "x", "c"]), SIZE),
-            format!("{BEGIN}\x1b[2Ax\x1b[K\r\n\r\n{END}")
+            format!("{BEGIN}\r\x1b[2Ax\x1b[K\r\n\r\n\x1b[J{END}")
         );
         assert_eq!(screen.update(lines(&["a", "x", "c"]), SIZE), "");
         assert_eq!(
             screen.update(lines(&["a"]), SIZE),
-            format!("{BEGIN}\x1b[2A\x1b[J{END}")
+            format!("{BEGIN}\r\x1b[2A\x1b[J{END}")
         );
     }
 

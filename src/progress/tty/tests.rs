@@ -293,6 +293,18 @@ fn what_stood_above_stays() {
 }
 
 #[test]
+fn typed_keys_do_not_disturb_the_tree() {
+    let mut b = bench(80, 24, &[]);
+    b.feed(build()).draw(100);
+    b.terminal.process(b"^Cabc");
+    b.draw(1200);
+    assert_eq!(b.screen(), b.expected(1200));
+    b.terminal.process(b"^C");
+    b.finish(1300, End::Canceled);
+    assert_eq!(b.screen().len(), 5);
+}
+
+#[test]
 fn a_long_log_costs_no_more_than_its_last_lines() {
     let mut b = bench(80, 24, &[]);
     b.feed(build());

@@ -3,9 +3,11 @@
 pub mod address;
 pub mod callbacks;
 pub mod channel;
+pub mod container;
 pub mod control;
 pub mod dial;
 pub mod docker;
+pub mod embedded;
 pub mod errors;
 pub mod gateway;
 pub mod id;

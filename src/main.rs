@@ -1,3 +1,12 @@
 //! The `buildx` program: arguments → command → exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use buildx::engine::embedded;
+
+fn main() -> ExitCode {
+    if let Some(code) = embedded::intercept(std::env::args_os()) {
+        return code;
+    }
+    ExitCode::SUCCESS
+}

@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::address::Address;
+use super::container::dial_stdio;
 use super::tls;
 
 /// Anything that carries bytes both ways.
@@ -121,9 +122,9 @@ pub(super) async fn open(address: &Address, protocol: &[u8]) -> Result<BoxIo, Di
                 _child: child,
             }))
         }
-        Address::Container { name, .. } => Err(DialError::Container(format!(
-            "no stream into container {name}"
-        ))),
+        Address::Container { docker, name } => dial_stdio(docker, name)
+            .await
+            .map_err(|error| DialError::Container(error.to_string())),
     }
 }
 

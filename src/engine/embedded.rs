@@ -1,0 +1,503 @@
+//! The builder `embedded`: a private engine that the first build starts and all later ones share.
+//!
+//! ```text
+//! buildx build ──┐ control.sock: one connection per command, held for its life
+//! buildx build ──┼──▶ supervisor ──▶ dockerd + containerd (or buildkitd)
+//! buildx stop ───┘        │                 │
+//!       │                 └── life.lock ────┘  (both hold it; it is the engine's standard input)
+//!       └── engine.sock: the engine's own API
+//! ```
+//!
+//! * A client looks for the engine by talking: the supervisor greets on `control.sock`, the engine
+//!   answers on `engine.sock`. Process files prove nothing and are not read.
+//! * The first client starts the supervisor (this program again, in a session of its own) while it
+//!   holds `start.lock`; the others wait for the lock and find the engine running.
+//! * The supervisor counts connections. With none for 30 minutes (`BUILDX_EMBEDDED_IDLE`), or when
+//!   asked, it stops the engine and leaves. Nothing is polled: a client's end is the end of its
+//!   connection, whatever it dies of.
+//! * The kernel tells the engine when the supervisor dies, and the supervisor when the engine dies;
+//!   each then ends. Whoever starts the next one waits for `life.lock`, and kills what holds on to
+//!   it for too long. The holders are found by the open file, not by a remembered number.
+//!
+//! The engine sees a fixed environment: `PATH`, `HOME`, and of the first client's only the variables
+//! that describe the machine's way to registries ([`NETWORK_VARIABLES`]).
+
+mod holders;
+mod log;
+mod program;
+mod supervisor;
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::time::timeout;
+
+use super::address::{Address, Transport};
+use super::control::{Engine, Workers};
+use crate::paths::{EmbeddedPaths, Env, lock};
+
+pub use program::{NETWORK_VARIABLES, Program};
+
+/// First argument of this program when it is started as the supervisor. Not for people.
+const SUPERVISE: &str = "embedded-supervise";
+/// First argument of this program when it is about to become the engine. Not for people.
+const EXEC: &str = "embedded-exec";
+
+/// Runs the program as a part of the embedded engine when its arguments say so. The first thing that
+/// `main` does, before it starts any thread.
+pub fn intercept(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    args.next();
+    match args.next()?.to_str()? {
+        SUPERVISE => Some(supervisor::supervise(args)),
+        EXEC => Some(supervisor::exec(args)),
+        _ => None,
+    }
+}
+
+/// How long the engine runs without a client.
+const IDLE: Duration = Duration::from_secs(30 * 60);
+/// How long the engine may take to start.
+const START: Duration = Duration::from_secs(60);
+/// How long an engine that is asked to stop may take, before it is killed.
+const STOP: Duration = Duration::from_secs(20);
+/// How long a supervisor may take to say its first word.
+const GREETING: Duration = Duration::from_secs(3);
+/// Longest line of the control protocol, in bytes.
+const LINE: u64 = 64 << 10;
+/// Longest path of a unix socket, in bytes.
+const SUN_PATH: usize = 107;
+
+/// Why there is no embedded engine.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbeddedError {
+    /// Only root can run a private engine.
+    #[error("needs root to start {0}")]
+    NotRoot(&'static str),
+    /// There is no program to run.
+    #[error("neither buildkitd nor dockerd with containerd is installed")]
+    NoProgram,
+    /// A directory cannot be used.
+    #[error("{}: {reason}", .path.display())]
+    Directory {
+        /// The directory, or the file in it.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A variable cannot be understood.
+    #[error("{name}={value:?} is no duration: write 30m or 90s")]
+    Duration {
+        /// Name of the variable.
+        name: &'static str,
+        /// Its value.
+        value: String,
+    },
+    /// Another command has been starting the engine for too long.
+    #[error("another command has been starting it for {} s", .0.as_secs())]
+    Busy(Duration),
+    /// It was started, but does not answer, and others use it.
+    #[error("it runs but does not answer, and {0} other commands use it")]
+    Hung(usize),
+    /// It was started and failed.
+    #[error("{reason}{}", said(.log))]
+    Failed {
+        /// What happened.
+        reason: String,
+        /// Its last lines.
+        log: Vec<String>,
+    },
+    /// It was asked to stop and did not.
+    #[error("it did not stop within {} s", .0.as_secs())]
+    Unstoppable(Duration),
+}
+
+fn said(log: &[String]) -> String {
+    if log.is_empty() {
+        return String::new();
+    }
+    format!("; its last lines:\n    {}", log.join("\n    "))
+}
+
+impl EmbeddedError {
+    /// What helps, as a command or in words.
+    pub fn help(&self) -> Option<String> {
+        Some(match self {
+            EmbeddedError::NotRoot(_) => {
+                "use sudo, or a rootless docker: dockerd-rootless-setuptool.sh install".into()
+            }
+            EmbeddedError::NoProgram => "sudo apt-get install docker.io".into(),
+            EmbeddedError::Hung(_) => "buildx stop embedded".into(),
+            _ => return None,
+        })
+    }
+}
+
+/// What the supervisor tells its clients, one JSON object per line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Phase {
+    /// The engine does not answer yet.
+    Starting,
+    /// It answers.
+    Ready {
+        /// How it is spoken to.
+        kind: Kind,
+        /// How many other clients there are.
+        others: usize,
+    },
+    /// It will not answer.
+    Failed { reason: String, log: Vec<String> },
+    /// It is being stopped.
+    Stopping,
+}
+
+/// How an engine is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// dockerd.
+    Docker,
+    /// buildkitd.
+    Buildkit,
+}
+
+impl Kind {
+    fn transport(self, paths: &EmbeddedPaths) -> Transport {
+        let address = Address::Unix(paths.engine_socket());
+        match self {
+            Kind::Docker => Transport::Docker(address),
+            Kind::Buildkit => Transport::Direct(address),
+        }
+    }
+}
+
+/// What a client asks of the supervisor.
+const STOP_REQUEST: &[u8] = b"stop\n";
+
+/// Keeps the embedded engine running as long as it is held.
+#[derive(Debug)]
+pub struct Lease {
+    transport: Transport,
+    _control: Control,
+}
+
+impl Lease {
+    /// How the engine is reached.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+}
+
+/// The embedded engine, connected.
+#[derive(Debug)]
+pub struct Started {
+    /// The connection.
+    pub engine: Engine,
+    /// What its workers answered.
+    pub workers: Workers,
+    /// Keeps it running.
+    pub lease: Lease,
+}
+
+/// Connects to the embedded engine, and starts it when it does not run. `tell` gets a line when that
+/// takes time.
+///
+/// # Errors
+/// [`EmbeddedError`], at the latest when the start's deadline (one minute) has passed.
+pub async fn ensure_started(
+    paths: &EmbeddedPaths,
+    env: &Env,
+    tell: &mut (dyn FnMut(&str) + Send),
+) -> Result<Started, EmbeddedError> {
+    if let Some(started) = join(paths).await? {
+        return Ok(started);
+    }
+    let order = Order::new(paths, env)?;
+    order.prepare()?;
+    tell(&format!(
+        "starting the embedded engine ({}; log: {})",
+        order.program.name(),
+        paths.log().display()
+    ));
+    let deadline = order.start + STOP + GREETING;
+    let lock = take_lock(paths.start_lock(), deadline).await?;
+    if let Some(started) = join(paths).await? {
+        return Ok(started);
+    }
+    launch(&order).await?;
+    let started = join(paths).await?;
+    drop(lock);
+    started.ok_or_else(|| EmbeddedError::Failed {
+        reason: "it ended at once".into(),
+        log: log::last_lines(&paths.log()),
+    })
+}
+
+/// Stops the embedded engine and waits until nothing of it runs. `false`: it did not run.
+///
+/// # Errors
+/// [`EmbeddedError`]
+pub async fn stop(paths: &EmbeddedPaths) -> Result<bool, EmbeddedError> {
+    if !paths.state.is_dir() {
+        return Ok(false);
+    }
+    let start_lock = take_lock(paths.start_lock(), START + STOP).await?;
+    if let Some(mut control) = Control::connect(paths).await {
+        control.ask_to_stop().await;
+    }
+    let life = paths.life_lock();
+    let stopped = tokio::task::spawn_blocking(move || holders::take_over(&life, STOP))
+        .await
+        .map_err(io::Error::other)
+        .and_then(|result| result);
+    drop(start_lock);
+    match stopped {
+        Ok(taken) => Ok(taken.waited),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+            Err(EmbeddedError::Unstoppable(STOP))
+        }
+        Err(error) => Err(EmbeddedError::Directory {
+            path: paths.life_lock(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// A lock is awaited in a thread of its own, so that Ctrl-C need not wait for it.
+async fn take_lock(path: PathBuf, wait: Duration) -> Result<fs::File, EmbeddedError> {
+    let (send, receive) = tokio::sync::oneshot::channel();
+    let thread_path = path.clone();
+    let spawned = std::thread::Builder::new()
+        .name("start lock".into())
+        .spawn(move || {
+            let _ = send.send(lock::exclusive(&thread_path, wait));
+        });
+    let taken = match spawned {
+        Ok(_) => receive.await.map_err(io::Error::other),
+        Err(error) => Err(error),
+    };
+    match taken.and_then(|lock| lock) {
+        Ok(lock) => Ok(lock),
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(EmbeddedError::Busy(wait)),
+        Err(error) => Err(EmbeddedError::Directory {
+            path,
+            reason: error.to_string(),
+        }),
+    }
+}
+
+/// Connects to a running engine. `None`: there is none, or it is no good and may be replaced.
+async fn join(paths: &EmbeddedPaths) -> Result<Option<Started>, EmbeddedError> {
+    let Some(mut control) = Control::connect(paths).await else {
+        return Ok(None);
+    };
+    let (kind, others) = match control.ready().await {
+        Some(Phase::Ready { kind, others }) => (kind, others),
+        Some(Phase::Failed { reason, log }) => return Err(EmbeddedError::Failed { reason, log }),
+        _ => return Ok(None),
+    };
+    let transport = kind.transport(paths);
+    match Engine::connect(&transport).await {
+        Ok((engine, workers)) => Ok(Some(Started {
+            engine,
+            workers,
+            lease: Lease {
+                transport,
+                _control: control,
+            },
+        })),
+        // Somebody's build may be running in there.
+        Err(_) if others > 0 => Err(EmbeddedError::Hung(others)),
+        Err(_) => {
+            control.ask_to_stop().await;
+            Ok(None)
+        }
+    }
+}
+
+/// A connection to the supervisor, which has said its first word.
+#[derive(Debug)]
+struct Control {
+    stream: BufReader<UnixStream>,
+    phase: Phase,
+}
+
+impl Control {
+    async fn connect(paths: &EmbeddedPaths) -> Option<Self> {
+        let greet = async {
+            let stream = UnixStream::connect(paths.control_socket()).await.ok()?;
+            let mut control = Self {
+                stream: BufReader::new(stream),
+                phase: Phase::Starting,
+            };
+            control.phase = control.read().await?;
+            Some(control)
+        };
+        timeout(GREETING, greet).await.ok().flatten()
+    }
+
+    async fn read(&mut self) -> Option<Phase> {
+        let mut line = Vec::new();
+        (&mut self.stream)
+            .take(LINE)
+            .read_until(b'\n', &mut line)
+            .await
+            .ok()?;
+        serde_json::from_slice(&line).ok()
+    }
+
+    /// The first phase that is not `Starting`; `None` when the supervisor ends before.
+    async fn ready(&mut self) -> Option<Phase> {
+        let wait = async {
+            while self.phase == Phase::Starting {
+                self.phase = self.read().await?;
+            }
+            Some(self.phase.clone())
+        };
+        timeout(START + STOP, wait).await.ok().flatten()
+    }
+
+    /// Returns when the supervisor has ended or its time is over.
+    async fn ask_to_stop(&mut self) {
+        let ask = async {
+            self.stream.get_mut().write_all(STOP_REQUEST).await.ok()?;
+            while let Some(phase) = self.read().await {
+                self.phase = phase;
+            }
+            Some(())
+        };
+        let _ = timeout(STOP, ask).await;
+    }
+}
+
+/// Everything the supervisor needs to know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Order {
+    state: PathBuf,
+    run: PathBuf,
+    idle: Duration,
+    start: Duration,
+    program: Program,
+    #[serde(skip)]
+    env: Vec<(String, OsString)>,
+}
+
+impl Order {
+    fn new(paths: &EmbeddedPaths, env: &Env) -> Result<Self, EmbeddedError> {
+        let program = Program::find(env).ok_or(EmbeddedError::NoProgram)?;
+        if !rustix::process::geteuid().is_root() {
+            return Err(EmbeddedError::NotRoot(program.name()));
+        }
+        Ok(Self {
+            state: paths.state.clone(),
+            run: paths.run.clone(),
+            idle: duration(env, "BUILDX_EMBEDDED_IDLE", IDLE)?,
+            start: duration(env, "BUILDX_EMBEDDED_START", START)?,
+            env: program.environment(env),
+            program,
+        })
+    }
+
+    fn paths(&self) -> EmbeddedPaths {
+        EmbeddedPaths {
+            state: self.state.clone(),
+            run: self.run.clone(),
+        }
+    }
+
+    fn prepare(&self) -> Result<(), EmbeddedError> {
+        let paths = self.paths();
+        private_dir(&paths.state)?;
+        private_dir(&paths.run)?;
+        let longest = self.program.longest_socket(&paths);
+        if longest.as_os_str().len() > SUN_PATH {
+            return Err(EmbeddedError::Directory {
+                path: longest,
+                reason: format!(
+                    "a socket's path may have {SUN_PATH} bytes: set BUILDX_EMBEDDED to a shorter directory"
+                ),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn duration(env: &Env, name: &'static str, default: Duration) -> Result<Duration, EmbeddedError> {
+    match env.get(name) {
+        None => Ok(default),
+        Some(value) => humantime::parse_duration(value).map_err(|_| EmbeddedError::Duration {
+            name,
+            value: value.to_owned(),
+        }),
+    }
+}
+
+/// Makes a directory that only we can enter, or checks that it is one.
+fn private_dir(dir: &Path) -> Result<(), EmbeddedError> {
+    let failed = |reason: String| EmbeddedError::Directory {
+        path: dir.to_owned(),
+        reason,
+    };
+    if let Some(parent) = dir.parent() {
+        fs::create_dir_all(parent).map_err(|error| failed(error.to_string()))?;
+    }
+    match DirBuilder::new().mode(0o700).create(dir) {
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(failed(error.to_string())),
+    }
+    let found = fs::symlink_metadata(dir).map_err(|error| failed(error.to_string()))?;
+    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(failed("is no directory of ours".into()));
+    }
+    if found.mode() & 0o077 != 0 {
+        return Err(failed("is open to others: chmod 700".into()));
+    }
+    Ok(())
+}
+
+/// Starts the supervisor; returns when it listens.
+async fn launch(order: &Order) -> Result<(), EmbeddedError> {
+    let failed = |reason: String| EmbeddedError::Failed {
+        reason,
+        log: Vec::new(),
+    };
+    let argument = serde_json::to_string(order).map_err(|error| failed(error.to_string()))?;
+    // Not the path: the program may have been replaced since it was started.
+    let mut command = std::process::Command::new("/proc/self/exe");
+    command
+        .arg0("buildx")
+        .args([SUPERVISE, &argument])
+        .env_clear()
+        .envs(order.env.iter().map(|(name, value)| (name, value)))
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = tokio::process::Command::from(command)
+        .spawn()
+        .map_err(|error| failed(format!("cannot start its supervisor: {error}")))?;
+    let mut said = Vec::new();
+    if let Some(stdout) = child.stdout.take() {
+        let mut stdout = stdout.take(LINE);
+        timeout(STOP + STOP, stdout.read_to_end(&mut said))
+            .await
+            .map_err(|_| failed("its supervisor hangs".into()))?
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    // The supervisor closes its standard output when it listens; before that it can only complain.
+    match String::from_utf8_lossy(&said).trim() {
+        "listening" => Ok(()),
+        "" => Err(failed("its supervisor died".into())),
+        complaint => Err(failed(complaint.to_owned())),
+    }
+}

@@ -1,0 +1,113 @@
+//! Who holds a lock file, and how to get it from them.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
+
+use crate::paths::lock;
+
+/// A lock that was taken.
+#[derive(Debug)]
+pub struct Taken {
+    /// Holds the lock while it, or a copy of it in a child, is open.
+    pub file: File,
+    /// Whether somebody else held it before.
+    pub waited: bool,
+}
+
+/// Takes the lock at `path`: waits `patience` for its holders to end by themselves, then kills them.
+///
+/// # Errors
+/// `TimedOut` when even that does not help; otherwise the file's own error.
+pub fn take_over(path: &Path, patience: Duration) -> io::Result<Taken> {
+    match lock::exclusive(path, Duration::ZERO) {
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+        other => {
+            return other.map(|file| Taken {
+                file,
+                waited: false,
+            });
+        }
+    }
+    let after_that = [
+        (None, patience),
+        (Some(Signal::TERM), Duration::from_secs(5)),
+        (Some(Signal::KILL), Duration::from_secs(5)),
+    ];
+    for (signal, wait) in after_that {
+        if let Some(signal) = signal {
+            signal_holders(path, signal)?;
+        }
+        match lock::exclusive(path, wait) {
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {}
+            other => return other.map(|file| Taken { file, waited: true }),
+        }
+    }
+    Err(io::ErrorKind::TimedOut.into())
+}
+
+/// Signals every other process that has the file at `path` open.
+fn signal_holders(path: &Path, signal: Signal) -> io::Result<()> {
+    let file = fs::metadata(path)?;
+    let file = (file.dev(), file.ino());
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry
+            .ok()
+            .and_then(|entry| entry.file_name().to_str()?.parse().ok())
+            .and_then(Pid::from_raw)
+            .filter(|pid| *pid != getpid())
+        else {
+            continue;
+        };
+        // The descriptor stands for this very process, so a number that is used again cannot
+        // send the signal astray.
+        if let Ok(process) = pidfd_open(pid, PidfdFlags::empty())
+            && holds(pid, file)
+        {
+            let _ = pidfd_send_signal(process, signal);
+        }
+    }
+    Ok(())
+}
+
+fn holds(pid: Pid, file: (u64, u64)) -> bool {
+    let Ok(open) = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())) else {
+        return false;
+    };
+    open.flatten().any(|entry| {
+        fs::metadata(entry.path()).is_ok_and(|found| (found.dev(), found.ino()) == file)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_free_lock_is_taken_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = take_over(&dir.path().join("lock"), Duration::ZERO).unwrap();
+        assert!(!taken.waited);
+    }
+
+    #[test]
+    fn a_holder_that_stays_is_killed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = lock::exclusive(&path, Duration::ZERO).unwrap();
+        let mut other = Command::new("sleep")
+            .arg("600")
+            .stdin(Stdio::from(held))
+            .spawn()
+            .unwrap();
+        let taken = take_over(&path, Duration::ZERO).unwrap();
+        assert!(taken.waited);
+        assert!(!other.wait().unwrap().success());
+    }
+}

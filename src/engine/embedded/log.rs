@@ -1,0 +1,171 @@
+//! The engine's log: a file of bounded size, and the last lines for error messages.
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Size at which the file is put aside, in bytes; there are at most two of them.
+const LIMIT: u64 = 4 << 20;
+/// How many lines an error shows.
+const LINES: usize = 10;
+/// Longest line that is kept for an error, in bytes.
+const LINE: usize = 300;
+
+/// A log file that never grows beyond its limit.
+pub struct Log {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    limit: u64,
+    tail: Tail,
+}
+
+impl Log {
+    /// Opens the log at `path` to append to it.
+    ///
+    /// # Errors
+    /// The file's own.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Self::with_limit(path, LIMIT)
+    }
+
+    fn with_limit(path: &Path, limit: u64) -> io::Result<Self> {
+        let file = append(path)?;
+        Ok(Self {
+            size: file.metadata()?.len(),
+            path: path.to_owned(),
+            file,
+            limit,
+            tail: Tail::default(),
+        })
+    }
+
+    /// Appends `data`. A full disk does not stop the engine, so a failure only loses log.
+    pub fn write(&mut self, data: &[u8]) {
+        self.tail.feed(data);
+        if self.size > 0 && self.size + data.len() as u64 > self.limit {
+            let mut aside = self.path.clone().into_os_string();
+            aside.push(".1");
+            if fs::rename(&self.path, aside).is_ok()
+                && let Ok(file) = append(&self.path)
+            {
+                self.file = file;
+                self.size = 0;
+            }
+        }
+        if self.file.write_all(data).is_ok() {
+            self.size += data.len() as u64;
+        }
+    }
+
+    /// The last lines that were written since it was opened.
+    pub fn last_lines(&self) -> Vec<String> {
+        self.tail.lines()
+    }
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)
+}
+
+/// The last lines of a log file; empty when it cannot be read.
+pub fn last_lines(path: &Path) -> Vec<String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        let size = file.metadata()?.len();
+        let count = size.min((LINES * LINE) as u64);
+        file.seek(SeekFrom::Start(size - count))?;
+        let mut data = Vec::new();
+        file.take(count).read_to_end(&mut data)?;
+        Ok(data)
+    };
+    let mut tail = Tail::default();
+    tail.feed(&read().unwrap_or_default());
+    tail.lines()
+}
+
+/// The last lines of what went through, each cut at a limit.
+#[derive(Default)]
+struct Tail {
+    done: VecDeque<Vec<u8>>,
+    open: Vec<u8>,
+}
+
+impl Tail {
+    fn feed(&mut self, data: &[u8]) {
+        for part in data.split_inclusive(|byte| *byte == b'\n') {
+            let text = part.strip_suffix(b"\n").unwrap_or(part);
+            let room = LINE - self.open.len().min(LINE);
+            self.open.extend_from_slice(&text[..room.min(text.len())]);
+            if part.ends_with(b"\n") {
+                let line = std::mem::take(&mut self.open);
+                if line.iter().any(|byte| !byte.is_ascii_whitespace()) {
+                    if self.done.len() == LINES {
+                        self.done.pop_front();
+                    }
+                    self.done.push_back(line);
+                }
+            }
+        }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let open = (!self.open.is_empty()).then_some(&self.open);
+        let lines: Vec<String> = self
+            .done
+            .iter()
+            .chain(open)
+            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .collect();
+        let skip = lines.len().saturating_sub(LINES);
+        lines.into_iter().skip(skip).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_put_aside_when_it_is_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("engine.log");
+        let mut log = Log::with_limit(&path, 100).unwrap();
+        for number in 0..50 {
+            log.write(format!("line {number:04}\n").as_bytes());
+        }
+        let size = |name: &str| fs::metadata(dir.path().join(name)).unwrap().len();
+        assert!(size("engine.log") <= 100);
+        assert!(size("engine.log.1") <= 100);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        assert_eq!(log.last_lines().last().unwrap(), "line 0049");
+    }
+
+    #[test]
+    fn last_lines_are_few_short_and_whole() {
+        let mut tail = Tail::default();
+        for number in 0..100 {
+            tail.feed(format!("line {number}\n\n").as_bytes());
+        }
+        tail.feed(&[b'x'; 5000]);
+        let lines = tail.lines();
+        assert_eq!(lines.len(), LINES);
+        assert_eq!(lines[0], "line 91");
+        assert_eq!(lines[LINES - 1].len(), LINE);
+    }
+
+    #[test]
+    fn last_lines_of_a_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        assert!(last_lines(&path).is_empty());
+        fs::write(&path, "one\ntwo\n").unwrap();
+        assert_eq!(last_lines(&path), ["one", "two"]);
+    }
+}

@@ -159,16 +159,24 @@ pub async fn stop(docker: &Address, node: &Spec) -> Result<bool, ContainerError>
         source,
     })?;
     match client
-        .stop_container(&name, None::<StopContainerOptions>)
+        .inspect_container(&name, None::<InspectContainerOptions>)
         .await
     {
-        Ok(()) => Ok(true),
+        Ok(container) => {
+            if container.state.and_then(|state| state.running) != Some(true) {
+                return Ok(false);
+            }
+        }
         Err(DockerError::DockerResponseServerError {
-            status_code: 304 | 404,
-            ..
-        }) => Ok(false),
-        Err(error) => Err(docker_error(format!("stop container {name}"))(error)),
+            status_code: 404, ..
+        }) => return Ok(false),
+        Err(error) => return Err(docker_error(format!("inspect container {name}"))(error)),
     }
+    client
+        .stop_container(&name, None::<StopContainerOptions>)
+        .await
+        .map_err(docker_error(format!("stop container {name}")))?;
+    Ok(true)
 }
 
 async fn create(

@@ -39,9 +39,16 @@ impl From<bollard::errors::Error> for ApiError {
 /// [`ApiError`] when the host does not answer.
 pub async fn api(address: &Address) -> Result<Docker, ApiError> {
     let address = address.clone();
-    let transport = move |request: bollard::BollardRequest| {
+    let transport = move |mut request: bollard::BollardRequest| {
         let address = address.clone();
         async move {
+            // A bare connection leaves both to its caller: the host, and a target without one.
+            request
+                .headers_mut()
+                .insert(http::header::HOST, http::HeaderValue::from_static("docker"));
+            if let Some(target) = request.uri().path_and_query().cloned() {
+                *request.uri_mut() = target.into();
+            }
             let io = open(&address, b"http/1.1")
                 .await
                 .map_err(|error| io::Error::other(error.to_string()))?;

@@ -24,6 +24,7 @@
 
 mod holders;
 mod log;
+mod mounts;
 mod program;
 mod supervisor;
 

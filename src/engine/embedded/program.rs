@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Kind;
+use super::{Kind, mounts};
 use crate::paths::{EmbeddedPaths, Env};
 
 /// Variables that the engine inherits from the command that starts it: they describe the machine's
@@ -125,9 +125,11 @@ impl Program {
         }
     }
 
-    /// Removes what a killed engine left that would keep a new one from starting. Only for the
-    /// holder of the life lock.
+    /// Removes what a killed engine left that would keep a new one from starting, and what it left
+    /// mounted. Only for the holder of the life lock.
     pub fn clean(&self, paths: &EmbeddedPaths) {
+        mounts::unmount_beneath(&paths.run);
+        mounts::unmount_beneath(&paths.state);
         for name in [
             "engine.sock",
             "docker.pid",

@@ -4,6 +4,7 @@
 
 pub mod content;
 pub mod export;
+pub mod filesync;
 pub mod upload;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};

@@ -1,7 +1,7 @@
 //! What exporters send to the client, against the real engine: file trees, archives, layout
 //! directories and local caches. The context travels as an upload.
 
-use crate::support::engine::engine;
+use crate::support::engine::{engine, graphdriver};
 use buildx::engine::callbacks::content::layout::{self, Descriptor, Name};
 use buildx::engine::callbacks::content::{ContentStores, StoreAccess};
 use buildx::engine::callbacks::export::{ExportSink, Exports};
@@ -27,6 +27,7 @@ struct Build {
     stores: Vec<(String, std::path::PathBuf, StoreAccess)>,
     cache: CacheOptions,
     attrs: Vec<(String, String)>,
+    old_store: bool,
 }
 
 struct Done {
@@ -64,7 +65,12 @@ fn cache_entry(attrs: &[(&str, &str)]) -> CacheOptionsEntry {
 
 impl Build {
     async fn run(self) -> Result<Done, Status> {
-        let (engine, _) = Engine::connect(&engine().transport()).await.unwrap();
+        let daemon = if self.old_store {
+            graphdriver()
+        } else {
+            engine()
+        };
+        let (engine, _) = Engine::connect(&daemon.transport()).await.unwrap();
         let exports = Exports::new(self.sinks);
         let uploads = Uploads::new();
         let url = uploads.add(Cursor::new(self.context));
@@ -304,6 +310,106 @@ async fn a_local_and_a_tar_export_are_the_tree() {
     same(
         &listing(&tree),
         &tar_listing(collect.await.unwrap().as_slice()),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dockers_old_store_exports_trees_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = dir.path().join("tree");
+    make_tree(&tree);
+    for (kind, dest) in [
+        ("local", dir.path().join("dest")),
+        ("tar", dir.path().join("o.tar")),
+    ] {
+        let sink = match kind {
+            "local" => ExportSink::Directory(dest.clone()),
+            _ => ExportSink::File(dest.clone()),
+        };
+        let build = Build {
+            context: context(COPY, Some(&tree)),
+            exporters: vec![exporter(kind, &[])],
+            sinks: vec![(0, sink)],
+            old_store: true,
+            ..Build::default()
+        };
+        build.run().await.unwrap();
+        let exported = match kind {
+            "local" => listing(&dest),
+            _ => tar_listing(std::fs::File::open(&dest).unwrap()),
+        };
+        same(&listing(&tree), &exported);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn platforms_share_a_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tree, dest) = (dir.path().join("tree"), dir.path().join("dest"));
+    make_tree(&tree);
+    std::fs::copy("/bin/busybox", tree.join("busybox")).unwrap();
+    // Hard links, too, which a copy of the context does not hold.
+    let dockerfile = "FROM --platform=$BUILDPLATFORM scratch AS links\nCOPY tree/busybox /\n\
+        RUN --network=none [\"/busybox\", \"sh\", \"-c\", \"/busybox mkdir -p /o/d; echo x > /o/d/one; /busybox ln /o/d/one /o/two\"]\n\
+        FROM scratch\nCOPY --from=links /o /links\nCOPY tree /\n";
+    let build = Build {
+        context: context(dockerfile, Some(&tree)),
+        exporters: vec![exporter("local", &[])],
+        sinks: vec![(0, ExportSink::Directory(dest.clone()))],
+        attrs: vec![(
+            "platform".into(),
+            "linux/amd64,linux/arm64,linux/s390x".into(),
+        )],
+        ..Build::default()
+    };
+    build.run().await.unwrap();
+    assert_eq!(std::fs::read_dir(&dest).unwrap().count(), 3);
+    for platform in ["linux_amd64", "linux_arm64", "linux_s390x"] {
+        let root = dest.join(platform);
+        let inode = |name| std::fs::metadata(root.join(name)).unwrap().ino();
+        assert_eq!(inode("links/d/one"), inode("links/two"));
+        std::fs::remove_dir_all(root.join("links")).unwrap();
+        let mut expected = listing(&tree);
+        // The engine's own doing: it takes the directory of the platform for the root.
+        expected.get_mut("absolute").unwrap().2 = format!("/{platform}/bin/tool").into();
+        same(&expected, &listing(&root));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_engine_cannot_write_is_said_with_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let device = b"FROM scratch\nCOPY tree/busybox /\nRUN --network=none [\"/busybox\", \"mknod\", \"/null\", \"c\", \"1\", \"3\"]\n";
+    let tree = dir.path().join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    std::fs::copy("/bin/busybox", tree.join("busybox")).unwrap();
+    let build = |sink| Build {
+        context: context(std::str::from_utf8(device).unwrap(), Some(&tree)),
+        exporters: vec![exporter("local", &[])],
+        sinks: vec![(0, sink)],
+        ..Build::default()
+    };
+    let dest = dir.path().join("dest");
+    let refused = build(ExportSink::Directory(dest.clone()))
+        .run()
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        refused
+            .message()
+            .contains("\"null\", which is refused: it is a device node"),
+        "{refused}"
+    );
+    assert!(!dest.join("null").exists());
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let sink = ExportSink::Directory(dir.path().join("file"));
+    let failed = build(sink).run().await.err().unwrap();
+    assert!(
+        failed
+            .message()
+            .contains("file\" as the destination directory"),
+        "{failed}"
     );
 }
 

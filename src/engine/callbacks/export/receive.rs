@@ -43,6 +43,8 @@ const GO_TYPE: u32 =
 pub(crate) enum ReceiveError {
     #[error("the engine sent the entry {name}, which is refused: {why}")]
     Refused { name: String, why: &'static str },
+    #[error("cannot use {dest} as the destination directory: {why}")]
+    Destination { dest: String, why: io::Error },
     #[error("cannot write {name} in {dest}: {why}")]
     Write {
         name: String,
@@ -140,8 +142,7 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub fn new(dest: &Path) -> Result<Self, ReceiveError> {
-        let root = Root::open(dest).map_err(|why| ReceiveError::Write {
-            name: ".".to_string(),
+        let root = Root::open(dest).map_err(|why| ReceiveError::Destination {
             dest: shown(dest.as_os_str().as_encoded_bytes()),
             why,
         })?;

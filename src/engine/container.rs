@@ -19,6 +19,7 @@ use futures_util::StreamExt;
 use super::address::{Address, Transport};
 use super::control::Engine;
 use super::docker::{ApiError, api};
+use super::embedded::visible;
 mod stdio;
 
 pub use stdio::dial_stdio;
@@ -463,7 +464,7 @@ fn keep(log: &mut VecDeque<String>, line: &LogOutput) {
         if log.len() == LOG_LINES {
             log.pop_front();
         }
-        log.push_back(line.chars().take(300).collect());
+        log.push_back(visible(&line.chars().take(300).collect::<String>()));
     }
 }
 

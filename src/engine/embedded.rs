@@ -46,6 +46,7 @@ use super::address::{Address, Transport};
 use super::control::{Engine, Workers};
 use crate::paths::{EmbeddedPaths, Env, lock};
 
+pub(super) use log::visible;
 pub use program::{NETWORK_VARIABLES, Program};
 
 /// First argument of this program when it is started as the supervisor. Not for people.
@@ -229,7 +230,7 @@ pub async fn ensure_started(
         order.program.name(),
         paths.log().display()
     ));
-    let deadline = order.start + STOP + GREETING;
+    let deadline = order.start + STOP + STOP + GREETING;
     let lock = take_lock(paths.start_lock(), deadline).await?;
     if let Some(started) = join(paths).await? {
         return Ok(started);
@@ -239,7 +240,7 @@ pub async fn ensure_started(
     drop(lock);
     started.ok_or_else(|| EmbeddedError::Failed {
         reason: "it ended at once".into(),
-        log: log::last_lines(&paths.log()),
+        log: Vec::new(),
     })
 }
 
@@ -251,7 +252,7 @@ pub async fn stop(paths: &EmbeddedPaths) -> Result<bool, EmbeddedError> {
     if !paths.state.is_dir() {
         return Ok(false);
     }
-    let start_lock = take_lock(paths.start_lock(), START + STOP).await?;
+    let start_lock = take_lock(paths.start_lock(), START + STOP + STOP).await?;
     if let Some(mut control) = Control::connect(paths).await {
         control.ask_to_stop().await;
     }
@@ -466,7 +467,7 @@ fn private_dir(dir: &Path) -> Result<(), EmbeddedError> {
     Ok(())
 }
 
-/// Starts the supervisor; returns when it listens.
+/// Starts the supervisor; returns when the engine answers.
 async fn launch(order: &Order) -> Result<(), EmbeddedError> {
     let failed = |reason: String| EmbeddedError::Failed {
         reason,
@@ -489,16 +490,18 @@ async fn launch(order: &Order) -> Result<(), EmbeddedError> {
         .map_err(|error| failed(format!("cannot start its supervisor: {error}")))?;
     let mut said = Vec::new();
     if let Some(stdout) = child.stdout.take() {
-        let mut stdout = stdout.take(LINE);
-        timeout(STOP + STOP, stdout.read_to_end(&mut said))
-            .await
-            .map_err(|_| failed("its supervisor hangs".into()))?
-            .map_err(|error| failed(error.to_string()))?;
+        // It may have to wait for an old engine to end, and then for its own to start.
+        timeout(
+            STOP + STOP + order.start,
+            stdout.take(LINE).read_to_end(&mut said),
+        )
+        .await
+        .map_err(|_| failed("its supervisor hangs".into()))?
+        .map_err(|error| failed(error.to_string()))?;
     }
-    // The supervisor closes its standard output when it listens; before that it can only complain.
-    match String::from_utf8_lossy(&said).trim() {
-        "listening" => Ok(()),
-        "" => Err(failed("its supervisor died".into())),
-        complaint => Err(failed(complaint.to_owned())),
+    match serde_json::from_slice(&said) {
+        Ok(Phase::Failed { reason, log }) => Err(EmbeddedError::Failed { reason, log }),
+        Ok(_) => Ok(()),
+        Err(_) => Err(failed("its supervisor died".into())),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// Size at which the file is put aside, in bytes; there are at most two of them.
 const LIMIT: u64 = 4 << 20;
@@ -42,9 +43,20 @@ impl Log {
         })
     }
 
-    /// Appends `data`. A full disk does not stop the engine, so a failure only loses log.
+    /// Appends what the engine wrote.
     pub fn write(&mut self, data: &[u8]) {
         self.tail.feed(data);
+        self.append(data);
+    }
+
+    /// Appends a line of our own, which is none of the engine's last ones.
+    pub fn note(&mut self, text: &str) {
+        let now = humantime::format_rfc3339_seconds(SystemTime::now());
+        self.append(format!("{now} supervisor: {text}\n").as_bytes());
+    }
+
+    /// A full disk does not stop the engine, so a failure only loses log.
+    fn append(&mut self, data: &[u8]) {
         if self.size > 0 && self.size + data.len() as u64 > self.limit {
             let mut aside = self.path.clone().into_os_string();
             aside.push(".1");
@@ -60,7 +72,7 @@ impl Log {
         }
     }
 
-    /// The last lines that were written since it was opened.
+    /// The engine's last lines since the log was opened, with control characters made visible.
     pub fn last_lines(&self) -> Vec<String> {
         self.tail.lines()
     }
@@ -72,22 +84,6 @@ fn append(path: &Path) -> io::Result<File> {
         .create(true)
         .mode(0o600)
         .open(path)
-}
-
-/// The last lines of a log file; empty when it cannot be read.
-pub fn last_lines(path: &Path) -> Vec<String> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut file = File::open(path)?;
-        let size = file.metadata()?.len();
-        let count = size.min((LINES * LINE) as u64);
-        file.seek(SeekFrom::Start(size - count))?;
-        let mut data = Vec::new();
-        file.take(count).read_to_end(&mut data)?;
-        Ok(data)
-    };
-    let mut tail = Tail::default();
-    tail.feed(&read().unwrap_or_default());
-    tail.lines()
 }
 
 /// The last lines of what went through, each cut at a limit.
@@ -121,11 +117,23 @@ impl Tail {
             .done
             .iter()
             .chain(open)
-            .map(|line| String::from_utf8_lossy(line).into_owned())
+            .map(|line| visible(&String::from_utf8_lossy(line)))
             .collect();
         let skip = lines.len().saturating_sub(LINES);
         lines.into_iter().skip(skip).collect()
     }
+}
+
+/// The text with control characters written as escapes: it ends up on terminals.
+pub fn visible(text: &str) -> String {
+    text.chars().fold(String::new(), |mut text, c| {
+        if c.is_control() && c != '\t' {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+        text
+    })
 }
 
 #[cfg(test)]
@@ -144,7 +152,10 @@ mod tests {
         assert!(size("engine.log") <= 100);
         assert!(size("engine.log.1") <= 100);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        log.note("not the engine's");
         assert_eq!(log.last_lines().last().unwrap(), "line 0049");
+        log.write(b"\x1b[2Jbad\n");
+        assert_eq!(log.last_lines().last().unwrap(), "\\u{1b}[2Jbad");
     }
 
     #[test]
@@ -158,14 +169,5 @@ mod tests {
         assert_eq!(lines.len(), LINES);
         assert_eq!(lines[0], "line 91");
         assert_eq!(lines[LINES - 1].len(), LINE);
-    }
-
-    #[test]
-    fn last_lines_of_a_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("log");
-        assert!(last_lines(&path).is_empty());
-        fs::write(&path, "one\ntwo\n").unwrap();
-        assert_eq!(last_lines(&path), ["one", "two"]);
     }
 }

@@ -87,9 +87,11 @@ pub fn supervise(mut args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     match run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody listens any more after the start.
-            let _ = writeln!(io::stdout(), "{error}");
+        Err(reason) => {
+            report(&Phase::Failed {
+                reason,
+                log: Vec::new(),
+            });
             ExitCode::FAILURE
         }
     }
@@ -117,7 +119,6 @@ async fn run(order: &Order, paths: &EmbeddedPaths, life: File) -> io::Result<()>
     };
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    detach_output()?;
 
     let (phase, phases) = watch::channel(Phase::Starting);
     let (event, mut events) = mpsc::channel(16);
@@ -148,7 +149,9 @@ async fn run(order: &Order, paths: &EmbeddedPaths, life: File) -> io::Result<()>
                     ready = true;
                     note(&log, "ready");
                     idle.restart();
-                    phase.send_replace(Phase::Ready { kind: order.program.kind(), others: 0 });
+                    let now = Phase::Ready { kind: order.program.kind(), others: 0 };
+                    report(&now);
+                    phase.send_replace(now);
                 }
                 () = sleep_until(deadline), if !ready => {
                     break End::Failed(format!(
@@ -162,7 +165,7 @@ async fn run(order: &Order, paths: &EmbeddedPaths, life: File) -> io::Result<()>
         }
     };
     note(&log, &format!("stopping: {end:?}"));
-    phase.send_replace(match end {
+    let last = match end {
         End::Failed(reason) => {
             // What the engine wrote last is still in the pipe.
             children.drained(&mut progress).await;
@@ -170,7 +173,11 @@ async fn run(order: &Order, paths: &EmbeddedPaths, life: File) -> io::Result<()>
             Phase::Failed { reason, log }
         }
         _ => Phase::Stopping,
-    });
+    };
+    if !ready {
+        report(&last);
+    }
+    phase.send_replace(last);
     // Only a holder of the life lock may unlink the socket, and we still hold it.
     let _ = fs::remove_file(paths.control_socket());
     children.stop().await;
@@ -180,21 +187,20 @@ async fn run(order: &Order, paths: &EmbeddedPaths, life: File) -> io::Result<()>
     Ok(())
 }
 
-/// Tells the starting client that we listen, and lets go of its pipe.
-fn detach_output() -> io::Result<()> {
+/// Tells the client that started us how that went, and lets go of its pipe.
+fn report(phase: &Phase) {
     let mut out = io::stdout();
     // The client may have left.
-    let _ = out.write_all(b"listening\n").and_then(|()| out.flush());
-    let null = File::options().read(true).write(true).open("/dev/null")?;
-    rustix::stdio::dup2_stdout(&null)?;
-    rustix::stdio::dup2_stderr(&null)?;
-    Ok(())
+    let _ = serde_json::to_writer(&mut out, phase);
+    let _ = out.flush();
+    if let Ok(null) = File::options().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(&null);
+    }
 }
 
 fn note(log: &Mutex<Log>, text: &str) {
     if let Ok(mut log) = log.lock() {
-        let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
-        log.write(format!("{now} supervisor: {text}\n").as_bytes());
+        log.note(text);
     }
 }
 

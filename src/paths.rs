@@ -7,6 +7,9 @@
 //! | state of the embedded engine | `/var/lib/buildx` (root), `~/.local/state/buildx` | `$XDG_STATE_HOME/buildx`, `$BUILDX_EMBEDDED` |
 //! | its sockets and process files | `/run/buildx` (root), `$XDG_RUNTIME_DIR/buildx` | `$BUILDX_EMBEDDED/run` |
 //!
+//! The embedded engine stops after 30 minutes without a client, or `$BUILDX_EMBEDDED_IDLE`, and may
+//! take one minute to start, or `$BUILDX_EMBEDDED_START` (written as `90s`, `2h`).
+//!
 //! Everything is worked out from an [`Env`], never from the process's environment, so that one
 //! process can serve callers with different environments.
 

@@ -297,12 +297,8 @@ impl<'a> Search<'a> {
     async fn instance(&self, instance: Instance, tell: Tell<'_>) -> Result<Found, NotFound> {
         let mut tried = Vec::new();
         for config in &instance.nodes {
-            let made = self.node(&instance, config, tell).await;
-            let error = match made {
-                Ok(node) => match connect(node, tell).await {
-                    Ok(found) => return Ok(found),
-                    Err(error) => reason(&error),
-                },
+            let why = match self.node(&instance, config, tell).await {
+                Ok(found) => return Ok(found),
                 Err(why) => why,
             };
             tried.push(Tried {
@@ -310,7 +306,7 @@ impl<'a> Search<'a> {
                     "builder {:?}, node {:?} ({} {})",
                     instance.name, config.name, instance.driver, config.endpoint
                 ),
-                why: error,
+                why,
                 help: match instance.driver.as_str() {
                     "remote" => Some(format!(
                         "is BuildKit running there? Another builder: --builder NAME, or forget this one: docker buildx rm {}",
@@ -330,35 +326,46 @@ impl<'a> Search<'a> {
         Err(NotFound { tried })
     }
 
-    /// Makes a node of the store ready to be dialled.
+    /// Connects to a node of the store; says why not.
     async fn node(
         &self,
         instance: &Instance,
         config: &NodeConfig,
         tell: Tell<'_>,
-    ) -> Result<Node, String> {
+    ) -> Result<Found, String> {
         let docker = |endpoint: &str| {
             context::endpoint(self.env, &self.paths, endpoint).map_err(|error| error.to_string())
         };
-        let (driver, transport) = match instance.driver.as_str() {
-            "docker" => (Driver::Docker, Transport::Docker(docker(&config.endpoint)?)),
+        let node = |driver, transport| Node {
+            builder: instance.name.clone(),
+            node: config.name.clone(),
+            driver,
+            transport,
+            driver_opts: config.driver_opts.clone(),
+            platforms: config.platforms.iter().map(platform).collect(),
+        };
+        let node = match instance.driver.as_str() {
+            "docker" => node(Driver::Docker, Transport::Docker(docker(&config.endpoint)?)),
             "remote" => {
                 let address = context::remote_url(&config.endpoint, &config.driver_opts, || {
                     context::current(self.env, &self.paths).map(|host| host.address)
                 })
                 .map_err(|error| error.to_string())?;
-                (Driver::Remote, Transport::Direct(address))
+                node(Driver::Remote, Transport::Direct(address))
             }
             "docker-container" => {
                 let host = docker(&config.endpoint)?;
-                let name = container::ensure_running(&host, &container_spec(config), tell)
+                let spec = container_spec(config);
+                let (engine, workers) = container::connect(&host, &spec, tell)
                     .await
                     .map_err(|error| error.to_string())?;
-                let address = Address::Container {
-                    docker: Box::new(host),
-                    name,
-                };
-                (Driver::DockerContainer, Transport::Direct(address))
+                return Ok(Found {
+                    node: node(Driver::DockerContainer, engine.transport().clone()),
+                    engine,
+                    workers,
+                    default_network_host: false,
+                    lease: None,
+                });
             }
             other => {
                 return Err(format!(
@@ -366,14 +373,7 @@ impl<'a> Search<'a> {
                 ));
             }
         };
-        Ok(Node {
-            builder: instance.name.clone(),
-            node: config.name.clone(),
-            driver,
-            transport,
-            driver_opts: config.driver_opts.clone(),
-            platforms: config.platforms.iter().map(platform).collect(),
-        })
+        connect(node, tell).await.map_err(|error| reason(&error))
     }
 
     async fn embedded(&self, tell: Tell<'_>) -> Result<Found, Tried> {

@@ -17,7 +17,8 @@ use bollard::query_parameters::{
 use futures_util::StreamExt;
 
 use super::address::{Address, Transport};
-use super::control::Engine;
+use super::channel::CONNECT_DEADLINE;
+use super::control::{Engine, Workers};
 use super::docker::{ApiError, api};
 use super::embedded::visible;
 mod stdio;
@@ -110,16 +111,17 @@ fn docker_error(action: impl Into<String>) -> impl FnOnce(DockerError) -> Contai
     }
 }
 
-/// Makes sure that the container of a node runs an engine: pulls the image, creates and starts the
-/// container where that is needed, and waits until the engine answers. Returns the container's name.
+/// Connects to the engine in the container of a node: pulls the image, creates and starts the
+/// container where that is needed, and waits until the engine answers.
 ///
 /// # Errors
-/// [`ContainerError`]
-pub async fn ensure_running(
+/// [`ContainerError`]; `Dead` when the engine of a running container does not answer within
+/// [`CONNECT_DEADLINE`], or that of a started one within a minute.
+pub async fn connect(
     docker: &Address,
     node: &Spec,
     tell: &mut (dyn FnMut(&str) + Send),
-) -> Result<String, ContainerError> {
+) -> Result<(Engine, Workers), ContainerError> {
     let name = node.container();
     let client = api(docker).await.map_err(|source| ContainerError::Docker {
         action: format!("reach docker at {docker}"),
@@ -132,7 +134,8 @@ pub async fn ensure_running(
         Ok(container) => {
             let running = container.state.and_then(|state| state.running);
             if running == Some(true) {
-                return Ok(name);
+                // Another command may have started it a moment ago.
+                return wait_ready(&client, docker, &name, CONNECT_DEADLINE).await;
             }
         }
         Err(DockerError::DockerResponseServerError {
@@ -145,8 +148,7 @@ pub async fn ensure_running(
         .start_container(&name, None::<StartContainerOptions>)
         .await
         .map_err(docker_error(format!("start container {name}")))?;
-    wait_ready(&client, docker, &name).await?;
-    Ok(name)
+    wait_ready(&client, docker, &name, START_DEADLINE).await
 }
 
 /// Stops the container of a node; `false` when it did not run.
@@ -405,9 +407,14 @@ fn archive(files: &BTreeMap<String, Vec<u8>>) -> Result<Option<Vec<u8>>, Contain
         })
 }
 
-/// Waits for the engine in a container that was just started. Every line that it logs, and at the
+/// Waits for the engine in a running container. Every line that it logs, and at the
 /// latest a second, is a reason to try again: an engine logs when it listens, but need not.
-async fn wait_ready(client: &Docker, docker: &Address, name: &str) -> Result<(), ContainerError> {
+async fn wait_ready(
+    client: &Docker,
+    docker: &Address,
+    name: &str,
+    limit: Duration,
+) -> Result<(Engine, Workers), ContainerError> {
     let transport = Transport::Direct(Address::Container {
         docker: Box::new(docker.clone()),
         name: name.to_owned(),
@@ -423,7 +430,7 @@ async fn wait_ready(client: &Docker, docker: &Address, name: &str) -> Result<(),
     let wait = async {
         loop {
             let error = match Engine::connect(&transport).await {
-                Ok(_) => return Ok(()),
+                Ok(connected) => return Ok(connected),
                 Err(error) => error,
             };
             match tokio::time::timeout(Duration::from_secs(1), lines.next()).await {
@@ -439,12 +446,12 @@ async fn wait_ready(client: &Docker, docker: &Address, name: &str) -> Result<(),
             }
         }
     };
-    let what = match tokio::time::timeout(START_DEADLINE, wait).await {
-        Ok(Ok(())) => return Ok(()),
+    let what = match tokio::time::timeout(limit, wait).await {
+        Ok(Ok(connected)) => return Ok(connected),
         Ok(Err(error)) => ended(client, name)
             .await
             .unwrap_or_else(|| format!("runs no BuildKit: {error}")),
-        Err(_) => format!("did not answer within {} s", START_DEADLINE.as_secs()),
+        Err(_) => format!("did not answer within {} s", limit.as_secs()),
     };
     Err(ContainerError::Dead {
         name: name.to_owned(),

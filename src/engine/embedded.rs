@@ -71,8 +71,9 @@ const IDLE: Duration = Duration::from_secs(30 * 60);
 const START: Duration = Duration::from_secs(60);
 /// How long an engine that is asked to stop may take, before it is killed.
 const STOP: Duration = Duration::from_secs(20);
-/// How long a supervisor may take to say its first word.
-const GREETING: Duration = Duration::from_secs(3);
+/// How long a supervisor may take to say its first word. Whoever does not hear it kills the engine
+/// in the end, so this is far beyond what a busy machine needs.
+const GREETING: Duration = Duration::from_secs(10);
 /// Longest line of the control protocol, in bytes.
 const LINE: u64 = 64 << 10;
 /// Longest path of a unix socket, in bytes.

@@ -194,6 +194,8 @@ fn buildkitd_config(paths: &EmbeddedPaths) -> String {
          insecure-entitlements = [\"network.host\"]\n\
          [grpc]\n\
          address = [{}]\n\
+         [otel]\n\
+         socketPath = {}\n\
          [worker.oci]\n\
          enabled = true\n\
          networkMode = \"host\"\n\
@@ -201,6 +203,8 @@ fn buildkitd_config(paths: &EmbeddedPaths) -> String {
          enabled = false\n",
         quoted(paths.state.join("buildkit")),
         quoted(socket_url(&paths.engine_socket())),
+        // The usual place is the system's.
+        quoted(paths.run.join("otel.sock")),
     )
 }
 

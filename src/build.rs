@@ -1,1 +1,15 @@
-//! From flags to one finished build: options, request, run, result files, and what to say on failure.
+//! From flags to one finished build.
+//!
+//! [`options`] says what was asked, [`prepare`] looks at the disk, [`request`] makes the one request
+//! to the engine out of both and of what the engine can do; [`results`] writes what scripts read
+//! afterwards, [`explain`] says more about a failure than the engine knows.
+
+pub mod context;
+pub mod explain;
+pub mod git;
+pub mod options;
+pub mod outputs;
+pub mod prepare;
+pub mod request;
+pub mod results;
+pub mod suggest;

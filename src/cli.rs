@@ -1,3 +1,399 @@
-//! The command line: clap types, one file per command.
+//! The command line: clap types, one file per command, and every mistake in one line.
 
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::build::suggest::nearest;
+use crate::builder::find::EMBEDDED;
+use crate::paths::Env;
+
+pub mod build;
 pub mod stop;
+pub mod version;
+
+/// Builds, and the debugger for builds, on a real BuildKit.
+#[derive(Debug, Parser)]
+#[command(
+    name = "buildx",
+    bin_name = "buildx",
+    disable_help_subcommand = true,
+    subcommand_required = false,
+    args_override_self = true,
+    after_help = "Run 'buildx COMMAND --help' for more about a command."
+)]
+pub struct Cli {
+    /// What is true for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do; help without one.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags of every command.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct Global {
+    /// Use this builder instead of the current one.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Global options"
+    )]
+    pub builder: Option<String>,
+    /// Say more when something goes wrong.
+    #[arg(
+        short = 'D', long, global = true, help_heading = "Global options",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        default_value = "false", hide_default_value = true, hide_possible_values = true,
+        value_parser = truth, value_name = "BOOL",
+    )]
+    pub debug: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Build an image or files from a Dockerfile.
+    #[command(visible_alias = "b")]
+    Build(Box<build::BuildArgs>),
+    /// Stop the engine of a builder that buildx runs by itself.
+    Stop {
+        /// The builder (default: --builder, else embedded).
+        name: Option<String>,
+    },
+    /// Print the version of this program.
+    Version,
+}
+
+/// Go's reading of a truth value, as a parser for clap.
+pub(crate) fn truth(text: &str) -> Result<bool, String> {
+    crate::build::options::fields::truth(text).ok_or_else(|| "expected true or false".to_owned())
+}
+
+/// The whole program, apart from the process: reads the arguments and the environment of the
+/// process, runs the command, and says how it ended. Nothing is started that the command does not
+/// need.
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    match parse(args) {
+        Parsed::Run(cli) => match cli.command {
+            Some(Command::Build(args)) => build::run(*args, cli.global),
+            Some(Command::Stop { name }) => stop(name.or(cli.global.builder)),
+            Some(Command::Version) => print(&version::line(), std::io::stdout()),
+            None => print(
+                &Cli::command().render_help().ansi().to_string(),
+                std::io::stdout(),
+            ),
+        },
+        Parsed::Help(text) => print(&text, std::io::stdout()),
+        Parsed::Mistake(line) => fail(&line),
+    }
+}
+
+fn stop(name: Option<String>) -> ExitCode {
+    let name = name.unwrap_or_else(|| EMBEDDED.to_owned());
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}")),
+    };
+    runtime
+        .block_on(stop::run(&name, &Env::from_process()))
+        .unwrap_or_else(|error| fail(&format!("{error:#}")))
+}
+
+/// One line on standard error, and exit code 1.
+pub(crate) fn fail(line: &str) -> ExitCode {
+    print(&format!("ERROR: {line}\n"), std::io::stderr());
+    ExitCode::from(1)
+}
+
+/// A reader that went away is no reason to fail. Styles are for terminals only.
+fn print(text: &str, mut to: impl Write + IsTerminal) -> ExitCode {
+    let plain;
+    let text = if to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) {
+        text
+    } else {
+        plain = without_styles(text);
+        &plain
+    };
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+    ExitCode::SUCCESS
+}
+
+/// Takes the SGR sequences out of clap's text.
+fn without_styles(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("\x1b[") {
+        plain.push_str(before);
+        rest = after.split_once('m').map_or("", |(_, after)| after);
+    }
+    plain.push_str(rest);
+    plain
+}
+
+#[derive(Debug)]
+enum Parsed {
+    Run(Box<Cli>),
+    Help(String),
+    Mistake(String),
+}
+
+fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let parsed = Cli::command()
+        .try_get_matches_from(&args)
+        .and_then(|matches| Cli::from_arg_matches(&matches));
+    match parsed {
+        Ok(cli) => Parsed::Run(Box::new(cli)),
+        Err(error) => match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                Parsed::Help(error.render().ansi().to_string())
+            }
+            _ => Parsed::Mistake(one_line(&error, &args)),
+        },
+    }
+}
+
+/// The command whose arguments are wrong: the first word that is no flag.
+fn command_of(args: &[OsString]) -> &str {
+    args.iter()
+        .skip(1)
+        .filter_map(|arg| arg.to_str())
+        .find_map(|arg| match arg {
+            "build" | "b" => Some("build"),
+            "stop" => Some("stop"),
+            "version" => Some("version"),
+            _ => None,
+        })
+        .unwrap_or_default()
+}
+
+/// Clap's error, in one line and in the words of docker's own buildx.
+fn one_line(error: &clap::Error, args: &[OsString]) -> String {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        Some(ContextValue::Strings(list)) => list.join(", "),
+        _ => String::new(),
+    };
+    let argument = context(ContextKind::InvalidArg);
+    // Clap names an option with its value: `--file <FILE>`, `--file=<FILE>`.
+    let flag = argument
+        .split([' ', '=', '['])
+        .next()
+        .unwrap_or_default()
+        .to_owned();
+    let command = command_of(args);
+    match error.kind() {
+        ErrorKind::UnknownArgument if argument.starts_with("--") => {
+            format!("unknown flag: {flag}{}", near_flag(&flag, command))
+        }
+        ErrorKind::UnknownArgument if argument.starts_with('-') => {
+            let letter = argument.chars().nth(1).unwrap_or('-');
+            format!(
+                "unknown shorthand flag: '{letter}' in {argument}; see 'buildx {command} --help'"
+            )
+        }
+        ErrorKind::UnknownArgument => {
+            let most = if command == "stop" {
+                "at most 1 argument"
+            } else {
+                "0 arguments"
+            };
+            format!("buildx: 'buildx {command}' requires {most}; see 'buildx {command} --help'")
+        }
+        ErrorKind::InvalidSubcommand => {
+            let word = context(ContextKind::InvalidSubcommand);
+            let root = Cli::command();
+            let names = root.get_subcommands().map(clap::Command::get_name);
+            let near = nearest(&word, names)
+                .map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
+            format!("unknown command: buildx {word}{near}; see 'buildx --help'")
+        }
+        ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
+            let short = args.iter().filter_map(|arg| arg.to_str()).next_back();
+            match short {
+                Some(last) if last.len() == 2 && last.starts_with('-') && last != "--" => {
+                    let letter = last.chars().nth(1).unwrap_or('-');
+                    format!("flag needs an argument: '{letter}' in {last}")
+                }
+                _ => format!("flag needs an argument: {flag}"),
+            }
+        }
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
+            let value = context(ContextKind::InvalidValue);
+            let allowed = context(ContextKind::ValidValue);
+            let why = std::error::Error::source(error)
+                .map(ToString::to_string)
+                .unwrap_or_else(|| format!("expected one of {allowed}"));
+            format!("invalid argument {value:?} for {flag:?} flag: {why}")
+        }
+        ErrorKind::TooManyValues | ErrorKind::NoEquals => {
+            format!("invalid argument for {flag:?} flag")
+        }
+        ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
+        _ => error
+            .to_string()
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned(),
+    }
+}
+
+fn near_flag(flag: &str, command: &str) -> String {
+    let root = Cli::command();
+    let names = root
+        .find_subcommand(command)
+        .into_iter()
+        .chain([&root])
+        .flat_map(clap::Command::get_arguments)
+        .filter(|arg| !arg.is_hide_set())
+        .filter_map(clap::Arg::get_long);
+    let names: Vec<_> = names.collect();
+    match nearest(flag.trim_start_matches('-'), names) {
+        Some(near) => format!(" (did you mean --{near}?)"),
+        None => format!("; see 'buildx {command} --help'").replace("buildx  ", "buildx "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mistake(line: &str) -> String {
+        let args = std::iter::once("buildx")
+            .chain(line.split(' '))
+            .map(OsString::from);
+        match parse(args) {
+            Parsed::Mistake(text) => text,
+            Parsed::Run(cli) => match cli.command {
+                Some(Command::Build(args)) => match build::options(*args, cli.global) {
+                    Ok(options) => panic!("{line:?} was accepted: {options:?}"),
+                    Err(error) => error.to_string(),
+                },
+                other => panic!("{line:?} was accepted: {other:?}"),
+            },
+            Parsed::Help(text) => panic!("{line:?} asks for help: {text}"),
+        }
+    }
+
+    #[test]
+    fn mistakes_are_one_line_in_the_peers_words() {
+        let table = [
+            (
+                "build --tga x .",
+                "unknown flag: --tga (did you mean --tag?)",
+            ),
+            (
+                "build --tga=x .",
+                "unknown flag: --tga (did you mean --tag?)",
+            ),
+            (
+                "build --zzzzzzzzz .",
+                "unknown flag: --zzzzzzzzz; see 'buildx build --help'",
+            ),
+            (
+                "build -Z .",
+                "unknown shorthand flag: 'Z' in -Z; see 'buildx build --help'",
+            ),
+            ("build --file", "flag needs an argument: --file"),
+            ("build -f", "flag needs an argument: 'f' in -f"),
+            (
+                "build --load=maybe .",
+                "invalid argument \"maybe\" for \"--load\" flag: expected true or false",
+            ),
+            (
+                "build",
+                "buildx: 'buildx build' requires 1 argument (PATH | URL | -); see 'buildx build --help'",
+            ),
+            (
+                "build a b",
+                "buildx: 'buildx build' requires 1 argument (PATH | URL | -), not 2; see 'buildx build --help'",
+            ),
+            (
+                "version extra",
+                "buildx: 'buildx version' requires 0 arguments; see 'buildx version --help'",
+            ),
+            (
+                "biuld .",
+                "unknown command: buildx biuld (did you mean build?); see 'buildx --help'",
+            ),
+            ("--frob", "unknown flag: --frob; see 'buildx --help'"),
+            (
+                "build --progress bogus .",
+                "invalid progress mode bogus, expected auto, plain, tty, rawjson, quiet or none",
+            ),
+            (
+                "build -q --progress plain .",
+                "progress=plain and quiet cannot be used together",
+            ),
+            (
+                "build --shm-size foo .",
+                "invalid argument \"foo\" for \"--shm-size\" flag: invalid size: 'foo'",
+            ),
+            (
+                "build --shm-size -1 .",
+                "invalid argument \"-1\" for \"--shm-size\" flag: invalid size: '-1'",
+            ),
+            (
+                "build --ulimit foo=1 .",
+                "invalid argument \"foo=1\" for \"--ulimit\" flag: invalid ulimit type: foo",
+            ),
+            (
+                "build --cpu-quota x .",
+                "invalid argument \"x\" for \"--cpu-quota\" flag: expected a number",
+            ),
+            ("build --attest foo .", "invalid value foo"),
+            (
+                "build --label =foo .",
+                "invalid key-value pair \"=foo\": empty key",
+            ),
+        ];
+        for (line, expected) in table {
+            assert_eq!(mistake(line), expected, "{line}");
+        }
+        for line in ["build --check .", "build --call=outline ."] {
+            assert!(mistake(line).contains("not supported yet"), "{line}");
+        }
+    }
+
+    #[test]
+    fn clap_finds_no_fault_with_the_definition() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn help_names_every_visible_flag_and_fits_the_terminal() {
+        let mut root = Cli::command();
+        root.build();
+        let build = root.find_subcommand_mut("build").unwrap();
+        let help = build.clone().term_width(80).render_long_help().to_string();
+        for arg in build.get_arguments().filter(|arg| !arg.is_hide_set()) {
+            if let Some(long) = arg.get_long() {
+                assert!(help.contains(&format!("--{long}")), "--{long}");
+            }
+        }
+        assert!(help.contains("Examples:"), "{help}");
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn styles_go() {
+        assert_eq!(without_styles("\x1b[1mUsage:\x1b[0m x"), "Usage: x");
+    }
+}

@@ -90,6 +90,7 @@ pub fn plan(prepared: &Prepared, facts: &EngineFacts) -> Result<Outputs, Refusal
         ..Outputs::default()
     };
     for mut output in wanted {
+        let as_directory = output.as_directory();
         let mut attrs = std::mem::take(&mut output.attrs);
         let is_image = !matches!(output.kind, OutputKind::Local | OutputKind::Tar);
         if is_image {
@@ -118,7 +119,6 @@ pub fn plan(prepared: &Prepared, facts: &EngineFacts) -> Result<Outputs, Refusal
             return Err(Refusal("tag is needed when pushing to registry".into()));
         }
         let index = plan.exporters.len();
-        let as_directory = output.as_directory();
         let into_docker = output.kind == OutputKind::Docker && output.place.is_none();
         let kind = match output.kind {
             OutputKind::Image | OutputKind::Docker if facts.dockerd && output.place.is_none() => {

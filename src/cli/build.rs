@@ -103,7 +103,8 @@ pub struct BuildArgs {
         help_heading = "What becomes of the result"
     )]
     pub labels: Vec<String>,
-    /// Annotation: [manifest|index|manifest-descriptor|index-descriptor[[PLATFORM]]:]KEY=VALUE.
+    /// Annotation [KIND[PLATFORM],...:]KEY=VALUE, with a KIND of manifest, index,
+    /// manifest-descriptor, index-descriptor.
     #[arg(
         long = "annotation",
         value_name = "ANNOTATION",

@@ -48,8 +48,15 @@ const METHODS: [&str; 16] = [
     "/containerd.services.content.v1.Content/Abort",
 ];
 
-/// HTTP/2 receive windows, in bytes: what an export may send ahead of the disk.
+/// HTTP/2 receive window of one call, in bytes: what an export may send ahead of the disk.
 const WINDOW: u32 = 4 << 20;
+
+/// HTTP/2 receive window of the whole connection, in bytes; memory is bounded by [`WINDOW`]. It is
+/// no bound of its own for two reasons: an export that waits for a slow reader must not hold up
+/// the other calls (an unanswered health probe ends the build), and h2 (since 0.4.16) ends a
+/// connection with "too_many_data_frames" when more small frames wait to be read than half of this
+/// window pays for, at up to 256 bytes each: announcing 50,000 files takes that many frames.
+const CONNECTION_WINDOW: u32 = 1 << 30;
 
 /// How the callbacks of a build are announced to the engine.
 #[derive(Clone, Debug)]
@@ -198,7 +205,7 @@ where
         .timer(TokioTimer::new())
         .max_header_list_size(HEADER_LIST)
         .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .serve_connection(io, TowerToHyperService::new(routes.prepare()))
         .await
         .map_err(|error| chain(&error))
@@ -239,6 +246,45 @@ impl Health for Serving {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A sink that nobody reads, and more small frames for it than h2 lets wait at its usual
+    /// limits: the connection lives and answers other calls.
+    #[tokio::test]
+    async fn a_stalled_export_holds_nothing_else_up() {
+        use crate::proto::control::BytesMessage;
+        use bollard_buildkit_proto::health::health_client::HealthClient;
+        let (sink, mut stalled) = mpsc::channel(1);
+        let sinks = vec![(0, export::ExportSink::Stream(sink))];
+        let exports = export::Exports::new(sinks);
+        let (near, far) = tokio::io::duplex(64 << 10);
+        let routes = Routes::new(exports.service()).add_service(HealthServer::new(Serving));
+        tokio::spawn(serve(TokioIo::new(far), routes));
+        let mut near = Some(TokioIo::new(near));
+        let connector = tower::service_fn(move |_: http::Uri| {
+            let io = near.take().ok_or_else(|| std::io::Error::other("once"));
+            async move { io }
+        });
+        let channel = tonic::transport::Endpoint::from_static("http://localhost")
+            .connect_with_connector(connector)
+            .await
+            .unwrap();
+        let mut grpc = tonic::client::Grpc::new(channel.clone());
+        grpc.ready().await.unwrap();
+        let (messages, queue) = mpsc::channel::<BytesMessage>(1);
+        let path = http::uri::PathAndQuery::from_static("/moby.filesync.v1.FileSend/DiffCopy");
+        let codec = tonic_prost::ProstCodec::<BytesMessage, BytesMessage>::default();
+        let request = Request::new(ReceiverStream::new(queue));
+        let _replies = grpc.streaming(request, path, codec).await.unwrap();
+        for _ in 0..60_000 {
+            let message = BytesMessage { data: vec![0] };
+            messages.send(message).await.unwrap();
+            // One frame each: what is ready together goes out together.
+            tokio::task::yield_now().await;
+        }
+        let request = HealthCheckRequest::default();
+        HealthClient::new(channel).check(request).await.unwrap();
+        stalled.recv().await.unwrap().unwrap();
+    }
 
     #[test]
     fn a_shared_key_survives_any_directory_name() {

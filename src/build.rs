@@ -1,10 +1,14 @@
 //! From flags to one finished build.
 //!
 //! [`options`] says what was asked, [`prepare`] looks at the disk, [`request`] makes the one request
-//! to the engine out of both and of what the engine can do; [`results`] writes what scripts read
-//! afterwards, [`explain`] says more about a failure than the engine knows.
+//! to the engine out of both and of what the engine can do. [`run`] leads from there to the exit code:
+//! [`services`] are the callbacks, [`mod@drive`] is the solve itself, [`after`] what remains to be done.
+//! [`results`] writes what scripts read afterwards, [`explain`] says more about a failure than the
+//! engine knows.
 
+pub mod after;
 pub mod context;
+pub mod drive;
 pub mod explain;
 pub mod git;
 pub mod options;
@@ -12,4 +16,7 @@ pub mod outputs;
 pub mod prepare;
 pub mod request;
 pub mod results;
+pub mod run;
+pub mod services;
+pub mod signals;
 pub mod suggest;

@@ -10,5 +10,6 @@ pub mod docker;
 pub mod embedded;
 pub mod errors;
 pub mod gateway;
+pub mod history;
 pub mod id;
 mod tls;

@@ -2,11 +2,12 @@
 
 use std::process::ExitCode;
 
+use buildx::cli;
 use buildx::engine::embedded;
 
 fn main() -> ExitCode {
     if let Some(code) = embedded::intercept(std::env::args_os()) {
         return code;
     }
-    ExitCode::SUCCESS
+    cli::main()
 }

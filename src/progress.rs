@@ -145,7 +145,7 @@ impl Progress {
             printer,
             out,
             changed: false,
-            drawn: None,
+            drawn: Some(Instant::now()),
             client: HashMap::new(),
             held: Vec::new(),
             failed: None,

@@ -7,6 +7,7 @@ use super::{Global, truth};
 use crate::build::options::{
     self, BuildOptions, Invalid, Ulimits, annotation, attest, cache, hosts, output, platform, units,
 };
+use crate::paths::Env;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -472,10 +473,7 @@ impl HiddenArgs {
 /// Runs the command.
 pub fn run(args: BuildArgs, global: Global) -> ExitCode {
     match options(args, global) {
-        Ok(options) => {
-            let _ = options;
-            ExitCode::SUCCESS
-        }
+        Ok(options) => crate::build::run::run(options, &Env::from_process()),
         Err(error) => super::fail(&error.to_string()),
     }
 }

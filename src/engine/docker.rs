@@ -115,3 +115,16 @@ pub async fn load(
     }
     Ok(said)
 }
+
+/// Whether the docker engine keeps images in containerd's store, and so takes OCI archives of several
+/// platforms.
+///
+/// # Errors
+/// The host does not answer.
+pub async fn has_containerd_store(docker: &Docker) -> Result<bool, ApiError> {
+    let info = docker.info().await?;
+    let status = info.driver_status.unwrap_or_default();
+    Ok(status.iter().any(|pair| {
+        matches!(pair.as_slice(), [key, value] if key == "driver-type" && value.starts_with("io.containerd."))
+    }))
+}

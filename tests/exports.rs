@@ -111,7 +111,15 @@ impl Build {
                 }
             })
         };
-        let response = engine.solve(request).await?.exporter_response;
+        let response = match engine.solve(request).await {
+            Ok(response) => response.exporter_response,
+            Err(status) => {
+                return Err(match exports.refusal() {
+                    Some(refusal) => Status::failed_precondition(refusal),
+                    None => status,
+                });
+            }
+        };
         watching.await.unwrap();
         exports.commit().unwrap();
         let vertices = std::mem::take(&mut *vertices.lock().unwrap());

@@ -245,14 +245,17 @@ impl Build<'_> {
         };
         let cancel = self.cancel.clone();
         let solved = drive(&found.engine, job, progress, cancel.cancelled()).await;
-        let response = solved.map_err(|error| {
+        let exports = services.exports;
+        let response = solved.map_err(|mut error| {
             if error.canceled {
                 return Failure::Canceled;
+            }
+            if let Some(refusal) = exports.refusal() {
+                error.message = refusal;
             }
             let hints = explain::explain(&error, &explain::Scene::of(plan));
             Failure::Failed(error, hints)
         })?;
-        let exports = services.exports;
         let committed = tokio::task::spawn_blocking(move || exports.commit()).await;
         let failed =
             |error: String| Failure::Failed(Box::new(BuildError::local(error)), Vec::new());

@@ -24,7 +24,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Most bytes of one message; BuildKit cuts at 3 MiB and its own limit is 16 MiB.
 const LARGEST_MESSAGE: usize = 16 << 20;
@@ -67,6 +67,7 @@ struct Shared {
     sinks: Mutex<BTreeMap<usize, Option<ExportSink>>>,
     metadata: Mutex<BTreeMap<usize, BTreeMap<String, String>>>,
     staged: Mutex<Vec<Staged>>,
+    refusal: Mutex<Option<String>>,
 }
 
 /// Nobody panics while holding these locks, and what they guard stays whole anyway.
@@ -91,6 +92,7 @@ impl Exports {
             ),
             metadata: Mutex::default(),
             staged: Mutex::default(),
+            refusal: Mutex::default(),
         }))
     }
 
@@ -116,6 +118,12 @@ impl Exports {
             all = all.and(one.place());
         }
         all
+    }
+
+    /// Why this side refused an output. An engine that is still sending at that moment reports no
+    /// more than `EOF`, so this is the better message for a solve that has failed.
+    pub fn refusal(&self) -> Option<String> {
+        lock(&self.0.refusal).clone()
     }
 
     /// The service for the connection that the engine calls back on.
@@ -248,6 +256,10 @@ impl tonic::server::StreamingService<Bytes> for DiffCopy {
                     Ok(Opened::Bytes(sink)) => bytes(sink, messages, &exports, &runtime),
                 };
                 if let Err(why) = done {
+                    // A stream that breaks has other codes than a refusal of this side.
+                    if matches!(why.code(), Code::InvalidArgument | Code::FailedPrecondition) {
+                        lock(&exports.0.refusal).get_or_insert_with(|| why.message().to_owned());
+                    }
                     let _ = replies.blocking_send(Err(why));
                 }
             });

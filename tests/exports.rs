@@ -355,7 +355,12 @@ async fn platforms_share_a_directory() {
     let dir = tempfile::tempdir().unwrap();
     let (tree, dest) = (dir.path().join("tree"), dir.path().join("dest"));
     make_tree(&tree);
-    std::fs::copy("/bin/busybox", tree.join("busybox")).unwrap();
+    let busybox = tree.join("busybox");
+    std::fs::copy("/bin/busybox", &busybox).unwrap();
+    // An engine that has the content already gives back the time that it saw first.
+    let long_ago = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    let opened = std::fs::File::open(&busybox).unwrap();
+    opened.set_modified(long_ago).unwrap();
     // Hard links, too, which a copy of the context does not hold.
     let dockerfile = "FROM --platform=$BUILDPLATFORM scratch AS links\nCOPY tree/busybox /\n\
         RUN --network=none [\"/busybox\", \"sh\", \"-c\", \"/busybox mkdir -p /o/d; echo x > /o/d/one; /busybox ln /o/d/one /o/two\"]\n\

@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::build::suggest::nearest;
 use crate::builder::find::EMBEDDED;
@@ -21,6 +21,7 @@ pub mod version;
     name = "buildx",
     bin_name = "buildx",
     disable_help_subcommand = true,
+    disable_help_flag = true,
     subcommand_required = false,
     args_override_self = true,
     after_help = "Run 'buildx COMMAND --help' for more about a command."
@@ -53,6 +54,10 @@ pub struct Global {
         value_parser = truth, value_name = "BOOL",
     )]
     pub debug: bool,
+    /// Print help.
+    // One table for both spellings: clap's long form puts every explanation on lines of its own.
+    #[arg(short, long, global = true, action = ArgAction::HelpShort, help_heading = "Global options")]
+    help: Option<bool>,
 }
 
 /// The commands.
@@ -380,7 +385,7 @@ mod tests {
         let mut root = Cli::command();
         root.build();
         let build = root.find_subcommand_mut("build").unwrap();
-        let help = build.clone().term_width(80).render_long_help().to_string();
+        let help = build.clone().term_width(80).render_help().to_string();
         for arg in build.get_arguments().filter(|arg| !arg.is_hide_set()) {
             if let Some(long) = arg.get_long() {
                 assert!(help.contains(&format!("--{long}")), "--{long}");

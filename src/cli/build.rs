@@ -29,7 +29,7 @@ Examples:
 pub struct BuildArgs {
     /// The context: a directory, a git or http URL, or - for a tar archive or a Dockerfile on
     /// standard input.
-    #[arg(value_name = "PATH | URL | -", num_args = 0.., hide_short_help = true)]
+    #[arg(value_name = "PATH | URL | -", num_args = 0.., hide = true)]
     pub context: Vec<String>,
 
     /// Dockerfile: a path, a URL, or - for standard input (default: PATH/Dockerfile).

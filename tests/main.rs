@@ -6,4 +6,5 @@ mod support;
 
 mod builders;
 mod exports;
+mod flags;
 mod gateway;

@@ -72,7 +72,8 @@ fn killed(error: &BuildError) -> Option<String> {
     })
 }
 
-/// The path in `… "/path": not found`, relative to the context.
+/// The path that the engine did not find, relative to the context. Where a directory above it is
+/// missing, too, that is the directory.
 fn missing_path(message: &str) -> Option<&str> {
     let known = [
         "failed to calculate checksum of ref",
@@ -81,12 +82,39 @@ fn missing_path(message: &str) -> Option<&str> {
     if !known.iter().any(|text| message.contains(text)) {
         return None;
     }
-    let before = message.rsplit_once(": not found")?.0;
-    // Older engines say `"/path" not found: not found`.
-    let before = before.strip_suffix(" not found").unwrap_or(before);
-    let quoted = before.strip_suffix('"')?;
-    let (_, path) = quoted.rsplit_once('"')?;
+    let path = if let Some(before) = message.strip_suffix(": no such file or directory") {
+        // `lstat <the engine's own directory>/buildkit-mount<digits>/<path>`
+        let (_, path) = before.rsplit_once("/buildkit-mount")?;
+        path.trim_start_matches(|c: char| c.is_ascii_digit())
+    } else {
+        let before = message.rsplit_once(": not found")?.0;
+        // Older engines say `"/path" not found: not found`.
+        let before = before.strip_suffix(" not found").unwrap_or(before);
+        before.strip_suffix('"')?.rsplit_once('"')?.1
+    };
     Some(path.trim_start_matches('/')).filter(|path| !path.is_empty())
+}
+
+/// The source of `instruction` that lies below the missing directory `path`, as it is written;
+/// `path` itself when there is none.
+fn source_below(path: &str, instruction: &str) -> String {
+    let below = |word: &str| {
+        let word = word
+            .trim_matches(['"', '[', ']', ','])
+            .trim_start_matches("./")
+            .trim_start_matches('/');
+        let is_below = word
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('/') && rest.len() > 1);
+        (is_below && !word.contains(['*', '?', '$'])).then(|| word.to_owned())
+    };
+    let mut words: Vec<_> = instruction.split_whitespace().skip(1).collect();
+    // The last word is where it goes.
+    words.pop();
+    words
+        .into_iter()
+        .find_map(below)
+        .unwrap_or_else(|| path.to_owned())
 }
 
 fn missing(path: &str, sources: &[Source], scene: &Scene) -> Vec<String> {
@@ -110,6 +138,7 @@ fn missing(path: &str, sources: &[Source], scene: &Scene) -> Vec<String> {
     };
     let ignore = ignores.into_iter().find_map(|path| IgnoreFile::read(&path));
     let hidden_by = |path: &str| ignore.as_ref().and_then(|file| file.hides(path));
+    let path = source_below(path, &instruction);
     let clean: Vec<_> = path
         .split('/')
         .filter(|part| !matches!(*part, "" | "."))

@@ -165,14 +165,16 @@ fn git_url() {
             .output()
             .unwrap();
         assert!(done.status.success(), "{done:?}");
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
     };
     git(&["init", "-q", "-b", "main"]);
     git(&["add", "."]);
     git(&["commit", "-q", "-m", "x"]);
     let port = free_port();
-    let mut daemon = Command::new("git")
+    // `git daemon` itself would start the program and leave it behind.
+    let programs = git(&["--exec-path"]);
+    let mut daemon = Command::new(format!("{programs}/git-daemon"))
         .args([
-            "daemon",
             "--reuseaddr",
             "--export-all",
             "--verbose",

@@ -208,26 +208,6 @@ fn platform() {
 }
 
 #[test]
-fn secret_from_the_environment_and_from_a_file() {
-    let context = step(
-        "",
-        "--mount=type=secret,id=a --mount=type=secret,id=b sh -c 'tr a-z A-Z < /run/secrets/a; cat /run/secrets/b'",
-    )
-    .file("secret.txt", "of the file");
-    let output = build(&context, ["--secret", "id=a,env=MY_SECRET", "-o", "-"])
-        .args([
-            "--secret",
-            &format!("id=b,src={}", context.join("secret.txt").display()),
-        ])
-        .env("MY_SECRET", "environment ")
-        .ok();
-    assert_eq!(
-        super::unpacked(&output.stdout)["out"],
-        b"ENVIRONMENT of the file"
-    );
-}
-
-#[test]
 fn pull_looks_for_the_newest_image() {
     let registry = crate::support::registry::Registry::start();
     let name = format!("{}/base:latest", registry.host());

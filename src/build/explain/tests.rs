@@ -99,6 +99,16 @@ fn proposes_near_names_that_are_not_hidden() {
 }
 
 #[test]
+fn a_missing_directory_stands_for_the_source_below_it() {
+    let (_dir, scene) = scene(&["src/secret", "src/main"], "src\n");
+    let message = "failed to compute cache key: failed to calculate checksum of ref a::b: failed to walk /d/buildkit-mount1/src: lstat /d/buildkit-mount1/src: no such file or directory";
+    let hint = |instruction: &str| explain(&failure(message.into(), instruction), &scene).remove(0);
+    assert!(hint("COPY src/secret /x").starts_with("/src/secret is in the context, but pattern"));
+    assert!(hint("COPY [\"./src/secret\", \"/x\"]").starts_with("/src/secret is in"));
+    assert!(hint("COPY src/sec* /src/main").starts_with("/src is in the context, but pattern"));
+}
+
+#[test]
 fn contexts_by_name_and_stages() {
     let (_dir, scene) = scene(&["sub/file", "file"], "");
     let lines = not_found("flie", "COPY --from=named flie /", &scene);
@@ -134,6 +144,8 @@ fn texts_of_old_and_new_engines() {
         missing_path("failed to compute cache key: \"/x\" not found: not found"),
         Some("x")
     );
+    let walk = "failed to calculate checksum of ref a::b: failed to walk /d/tmp/buildkit-mount12/src: lstat /d/tmp/buildkit-mount12/src: no such file or directory";
+    assert_eq!(missing_path(walk), Some("src"));
     assert_eq!(missing_path("target stage \"x\": not found"), None);
     assert_eq!(missing_path(&format!("{REF}\": not found")), None);
 }

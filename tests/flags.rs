@@ -2,6 +2,7 @@
 
 mod errors;
 mod inputs;
+mod remote;
 mod results;
 mod steps;
 

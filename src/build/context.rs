@@ -327,7 +327,9 @@ fn local_dockerfile(
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let within = context.join(&shown);
-            let hint = if options.dockerfile.is_some() && within.is_file() {
+            let hint = if options.dockerfile.is_none() {
+                other_dockerfiles(context, &options.context)
+            } else if within.is_file() {
                 let within = Path::new(&options.context).join(&shown);
                 format!(" (did you mean {}?)", within.display())
             } else {
@@ -343,11 +345,44 @@ fn local_dockerfile(
             )));
         }
     }
-    let parent = fs::canonicalize(parent).unwrap_or_else(|_| parent.to_path_buf());
-    sources.attrs.insert("filename".to_owned(), name.to_owned());
-    sources.dockerfile = Some(parent.join(name));
+    let mut parent = fs::canonicalize(parent).unwrap_or_else(|_| parent.to_path_buf());
+    let mut name = name.to_owned();
+    // A link that leads out of the directory that is sent would lead nowhere.
+    if let Ok(real) = fs::canonicalize(&path)
+        && !real.starts_with(&parent)
+        && let (Some(real_name), Some(real_parent)) = (
+            real.file_name().and_then(|name| name.to_str()),
+            real.parent(),
+        )
+    {
+        name = real_name.to_owned();
+        parent = real_parent.to_path_buf();
+    }
+    sources.attrs.insert("filename".to_owned(), name.clone());
+    sources.dockerfile = Some(parent.join(&name));
     sources.dirs.push((DOCKERFILE.to_owned(), parent));
     Ok(())
+}
+
+/// `(did you mean -f …?)` with the files of a context that are Dockerfiles by their names.
+fn other_dockerfiles(dir: &Path, shown: &str) -> String {
+    let entries = fs::read_dir(dir).into_iter().flatten().take(1000);
+    let mut names: Vec<_> = entries
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| {
+            let lower = name.to_lowercase();
+            let is_dockerfile = lower.contains("dockerfile") || lower.contains("containerfile");
+            is_dockerfile && !lower.ends_with(".dockerignore") && dir.join(name).is_file()
+        })
+        .map(|name| format!("-f {}", Path::new(shown).join(name).display()))
+        .collect();
+    names.sort();
+    names.truncate(3);
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(" (did you mean {}?)", names.join(" or "))
+    }
 }
 
 fn exists(path: &Path) -> bool {

@@ -197,6 +197,7 @@ fn git_url() {
     let url = format!("git://127.0.0.1:{port}/.git");
     assert_eq!(from_stdin(Vec::new(), &[&url]), "A");
     assert_eq!(from_stdin(Vec::new(), &[&format!("{url}#main:sub")]), "B");
+    assert_eq!(from_stdin(copy("sub/b").into(), &["-f", "-", &url]), "B");
 }
 
 #[test]

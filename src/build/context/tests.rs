@@ -80,6 +80,23 @@ fn dockerfile_elsewhere_and_in_lower_case() {
 }
 
 #[test]
+fn a_dockerfile_that_is_a_link() {
+    let around = Around::new();
+    around.write("files/Real");
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, around.dir.path().join("ctx").join(name)).unwrap();
+    };
+    link("../files/Real", "Out");
+    link("Dockerfile", "In");
+    let sources = around.find("ctx", Some("ctx/Out"), &[], b"").unwrap();
+    assert_eq!(sources.attrs["filename"], "Real");
+    assert_eq!(around.dir(&sources, "dockerfile"), "files");
+    let sources = around.find("ctx", Some("ctx/In"), &[], b"").unwrap();
+    assert_eq!(sources.attrs["filename"], "In");
+    assert_eq!(around.dir(&sources, "dockerfile"), "ctx");
+}
+
+#[test]
 fn dockerfile_from_standard_input() {
     let around = Around::new();
     let sources = around.find("ctx", Some("-"), &[], b"FROM x\n").unwrap();
@@ -270,6 +287,9 @@ fn what_is_missing_is_named() {
         refused("empty", None, &[]),
         "failed to read dockerfile: open empty/Dockerfile: no such file or directory"
     );
+    around.write("many/Dockerfile.dev");
+    around.write("many/Dockerfile.dev.dockerignore");
+    assert!(refused("many", None, &[]).ends_with(" (did you mean -f many/Dockerfile.dev?)"));
     assert_eq!(
         refused("ctx", Some("sub/Dockerfile.dev"), &[]),
         "failed to read dockerfile: open sub/Dockerfile.dev: no such file or directory (did you mean ctx/sub/Dockerfile.dev?)"

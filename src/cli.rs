@@ -224,7 +224,7 @@ fn one_line(error: &clap::Error, args: &[OsString]) -> String {
             let names = root.get_subcommands().map(clap::Command::get_name);
             let near = nearest(&word, names)
                 .map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
-            format!("unknown command: buildx {word}{near}; see 'buildx --help'")
+            format!("unknown command: {word:?}{near}; see 'buildx --help'")
         }
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
             let short = args.iter().filter_map(|arg| arg.to_str()).next_back();
@@ -334,7 +334,7 @@ mod tests {
             ),
             (
                 "biuld .",
-                "unknown command: buildx biuld (did you mean build?); see 'buildx --help'",
+                "unknown command: \"biuld\" (did you mean build?); see 'buildx --help'",
             ),
             ("--frob", "unknown flag: --frob; see 'buildx --help'"),
             (

@@ -99,6 +99,11 @@ pub fn find(options: &BuildOptions, around: &mut Surroundings<'_>) -> Result<Sou
 }
 
 fn no_context(context: &str, cwd: &Path) -> Refusal {
+    if context.is_empty() {
+        return Refusal(
+            "please specify build context (e.g. \".\" for the current directory)".to_owned(),
+        );
+    }
     let hint = if context.starts_with("github.com/") {
         format!(
             " (did you mean https://{}.git?)",

@@ -83,7 +83,7 @@ impl ResultFiles {
             .map(|path| place("writing image ID file", path))
             .transpose()?;
         let metadata = metadata
-            .map(|path| place("writing metadata file", path))
+            .map(|path| place("invalid output path", path))
             .transpose()?;
         if let Some(path) = &iidfile
             && let Err(error) = fs::remove_file(path)
@@ -378,7 +378,7 @@ mod tests {
         );
         assert_eq!(
             error(None, Some("nope/x")),
-            "writing metadata file: open nope/x: no such file or directory"
+            "invalid output path: open nope/x: no such file or directory"
         );
         assert!(error(None, Some(".")).contains("is a directory"));
     }

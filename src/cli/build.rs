@@ -390,7 +390,12 @@ pub fn options(args: BuildArgs, global: Global) -> Result<BuildOptions, Invalid>
         shm_size: args.shm_size.unwrap_or(0),
         ulimits,
         cgroup_parent: args.cgroup_parent.filter(|path| !path.is_empty()),
-        allow: each(&args.allow, options::entitlement)?,
+        allow: args
+            .allow
+            .iter()
+            .filter(|text| !text.is_empty())
+            .map(|text| options::entitlement(text))
+            .collect::<Result<_, _>>()?,
         attests: attest::parse(
             &args.attests,
             args.sbom.as_deref(),

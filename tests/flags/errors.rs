@@ -30,7 +30,7 @@ fn usage_errors_are_one_line_and_exit_code_1() {
         ),
         (
             &["biuld"],
-            "ERROR: unknown command: buildx biuld (did you mean build?); see 'buildx --help'",
+            "ERROR: unknown command: \"biuld\" (did you mean build?); see 'buildx --help'",
         ),
     ];
     for (args, expected) in table {

@@ -279,6 +279,7 @@ fn what_is_missing_is_named() {
         refused("ctxt", None, &[]),
         "unable to prepare context: path \"ctxt\" not found (did you mean ctx?)"
     );
+    assert!(refused("", None, &[]).starts_with("please specify build context"));
     assert!(refused("ctx/Dockerfile", None, &[]).contains("did you mean -f?"));
     assert!(
         refused("github.com/a/b", None, &[]).contains("did you mean https://github.com/a/b.git?")

@@ -7,6 +7,7 @@ pub mod container;
 pub mod control;
 pub mod dial;
 pub mod docker;
+pub mod docker_config;
 pub mod embedded;
 pub mod errors;
 pub mod gateway;

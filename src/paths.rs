@@ -56,6 +56,11 @@ impl Env {
             .filter(|value| !value.is_empty())
     }
 
+    /// The value of `name` as it is, even when it is empty; `None` when it is unset.
+    pub fn raw(&self, name: &str) -> Option<&OsStr> {
+        self.vars.get(OsStr::new(name)).map(OsString::as_os_str)
+    }
+
     /// The value of `name` as a path; `None` when it is unset or empty.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.os(name).map(PathBuf::from)

@@ -2,6 +2,7 @@
 //! indexes of layouts, and the facts for the metadata file.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -11,13 +12,13 @@ use super::outputs::{After, to_push};
 use super::prepare::Refusal;
 use super::request::Plan;
 use super::results::{self, Detail, Response, ResultFiles};
+use super::services::Caller;
 use crate::engine::address::Transport;
 use crate::engine::control::Engine;
 use crate::engine::docker::{self, ApiError};
 use crate::engine::gateway::{Gateway, Returned};
 use crate::engine::history;
 use crate::engine::id::new_id;
-use crate::paths::Env;
 use crate::progress::trace::Trace;
 use crate::progress::{ClientEvent, Progress};
 use crate::proto::RpcStatus;
@@ -29,8 +30,8 @@ use crate::term::escape;
 pub struct About<'a> {
     /// Where it ran.
     pub engine: &'a Engine,
-    /// The caller's environment.
-    pub env: &'a Env,
+    /// Whose build it was.
+    pub caller: &'a Caller<'a>,
     /// Its id on the engine.
     pub reference: &'a str,
     /// Its id for people: `builder/node/ref`.
@@ -105,7 +106,13 @@ async fn push(about: &About<'_>, names: &[String], progress: &mut Progress) -> R
         let tell = |line: &str| {
             progress.client_step(&step, ClientEvent::Log(format!("{line}\n").as_bytes()));
         };
-        match docker::push(&api, &name, &tag, None, tell).await {
+        let config = Arc::clone(&about.caller.config);
+        let registry = docker::registry_of(&name).to_owned();
+        let credentials = tokio::task::spawn_blocking(move || config.credentials(&registry))
+            .await
+            .map_err(|error| Refusal(error.to_string()))?
+            .map_err(|error| Refusal(error.to_string()))?;
+        match docker::push(&api, &name, &tag, &credentials, tell).await {
             Ok(()) => progress.client_step(&step, ClientEvent::Completed),
             Err(error) => {
                 let error = error.to_string();
@@ -127,7 +134,7 @@ pub async fn metadata(
     if !files.wants_metadata() {
         return Value::Null;
     }
-    let detail = Detail::from_env(about.env.get("BUILDX_METADATA_PROVENANCE"));
+    let detail = Detail::from_env(about.caller.env.get("BUILDX_METADATA_PROVENANCE"));
     let provenance = if detail == Detail::Off {
         Vec::new()
     } else {
@@ -136,6 +143,7 @@ pub async fn metadata(
             .unwrap_or_default()
     };
     let wants_warnings = about
+        .caller
         .env
         .get("BUILDX_METADATA_WARNINGS")
         .is_some_and(|value| matches!(value, "1" | "true" | "t" | "T" | "TRUE" | "True"));

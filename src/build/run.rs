@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use tokio_util::sync::CancellationToken;
@@ -13,11 +14,12 @@ use super::options::{BuildOptions, OutputKind};
 use super::prepare::{Refusal, Surroundings, prepare};
 use super::request::{EngineFacts, Plan, plan};
 use super::results::{self, ResultFiles};
-use super::services::{self, Services};
+use super::services::{self, Caller, Services};
 use super::signals;
 use crate::builder::find::{self, Found};
 use crate::builder::store::{LocalState, Store};
 use crate::engine::docker;
+use crate::engine::docker_config::DockerConfig;
 use crate::engine::errors::BuildError;
 use crate::engine::id::new_id;
 use crate::paths::{Env, Paths};
@@ -27,6 +29,9 @@ use crate::term::escape;
 
 /// Threads of the runtime: the connection is served beside the printer.
 const THREADS: usize = 2;
+
+/// Under which name docker's configuration files the proxies of the default host.
+const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
 
 /// Builds what `options` ask for; everything that the user sees is written here or by the progress.
 pub fn run(options: BuildOptions, env: &Env) -> ExitCode {
@@ -114,25 +119,39 @@ impl Build<'_> {
             options.metadata_file.as_deref(),
             &cwd,
         )?;
+        let paths = Paths::new(self.env);
+        let config = DockerConfig::load(&paths.docker_config)
+            .map_err(|error| Refusal(error.to_string()))?
+            .with_search_path(self.env.os("PATH").map(Into::into));
+        let docker_host = self.env.get("DOCKER_HOST").unwrap_or(DEFAULT_HOST);
+        let proxy_args = config.proxy_build_args(docker_host).into_iter().collect();
+        let caller = Caller {
+            env: self.env,
+            cwd: &cwd,
+            config: Arc::new(config),
+        };
+        // Mistakes are told before an engine is looked for.
+        caller.secrets(&options.secrets)?;
+        caller.ssh(&options.ssh)?;
         let wanted = options.builder.clone();
         let quiet = options.quiet;
         let surroundings = Surroundings {
             env: &|name| {
                 self.env
-                    .os(name)
+                    .raw(name)
                     .map(|value| value.to_string_lossy().into_owned())
             },
-            cwd,
+            cwd: cwd.clone(),
             stdin: Some(Box::new(std::io::stdin())),
             stdout_is_terminal: std::io::stdout().is_terminal(),
-            proxy_args: Vec::new(),
+            proxy_args,
         };
         let prepared = prepare(options.clone(), surroundings)?;
 
         let found = self.find(wanted.as_deref()).await?;
         let facts = self.facts(&found, &options).await?;
         let mut plan = plan(prepared, &facts)?;
-        let services = services::make(&mut plan, self.env).await?;
+        let services = services::make(&mut plan, &caller).await?;
         self.warn(&plan.warnings);
 
         let reference = new_id().map_err(|error| Failure::Refused(error.to_string()))?;
@@ -153,7 +172,7 @@ impl Build<'_> {
 
         let about = after::About {
             engine: &found.engine,
-            env: self.env,
+            caller: &caller,
             reference: &reference,
             build_ref: &build_ref,
         };

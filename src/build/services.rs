@@ -1,19 +1,27 @@
 //! From a plan to the callbacks of one build: everything that the engine may ask for or send.
 
+use std::path::Path;
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
 
+use super::options::fields;
 use super::outputs::Sink;
 use super::prepare::Refusal;
 use super::request::Plan;
 use crate::builder::context;
 use crate::engine::address::Address;
+use crate::engine::callbacks::auth::Auth;
 use crate::engine::callbacks::content::{ContentStores, StoreAccess};
 use crate::engine::callbacks::export::{ExportSink, Exports};
 use crate::engine::callbacks::filesync::{FileSync, SourceDir};
+use crate::engine::callbacks::secrets::{self, SecretValue, Secrets};
+use crate::engine::callbacks::ssh::{self, SshAgents, SshSource};
 use crate::engine::callbacks::upload::Uploads;
 use crate::engine::docker::{self, ApiError};
+use crate::engine::docker_config::DockerConfig;
 use crate::paths::{Env, Paths};
 
 /// Chunks of an image archive that wait for the docker engine.
@@ -29,11 +37,52 @@ pub struct Services {
     pub loads: Vec<JoinHandle<Result<Vec<String>, ApiError>>>,
 }
 
+/// What belongs to the caller of one build, and is served to the engine for this build only.
+#[derive(Clone, Debug)]
+pub struct Caller<'a> {
+    /// The environment.
+    pub env: &'a Env,
+    /// What relative paths start from.
+    pub cwd: &'a Path,
+    /// Logins.
+    pub config: Arc<DockerConfig>,
+}
+
+impl Caller<'_> {
+    /// Reads `--secret` values as far as they are not files.
+    ///
+    /// # Errors
+    /// The first one that is wrong.
+    pub fn secrets(&self, texts: &[String]) -> Result<Vec<(String, SecretValue)>, Refusal> {
+        let secrets = texts.iter().map(|text| {
+            let fields = fields::split(text).map_err(|error| Refusal(error.to_string()))?;
+            secrets::parse(&fields, self.cwd, self.env).map_err(Refusal)
+        });
+        secrets.collect()
+    }
+
+    /// Reads `--ssh` values.
+    ///
+    /// # Errors
+    /// The first one that is wrong.
+    pub fn ssh(&self, texts: &[String]) -> Result<Vec<(String, SshSource)>, Refusal> {
+        let agents = texts
+            .iter()
+            .map(|text| ssh::parse(text, self.cwd, self.env).map_err(Refusal));
+        agents.collect()
+    }
+}
+
 /// Makes the callbacks of `plan`, and enters in it what depends on them.
 ///
 /// # Errors
-/// A docker context that images are to be loaded into does not answer.
-pub async fn make(plan: &mut Plan, env: &Env) -> Result<Services, Refusal> {
+/// A secret or key that is not there, or a docker context that does not answer.
+pub async fn make(plan: &mut Plan, caller: &Caller<'_>) -> Result<Services, Refusal> {
+    let env = caller.env;
+    let secrets = Secrets::new(caller.secrets(&plan.secrets)?);
+    let agents = SshAgents::new(caller.ssh(&plan.ssh)?).map_err(Refusal)?;
+    let client_tokens = env.get("BUILDKIT_NO_CLIENT_TOKEN").and_then(fields::truth) != Some(true);
+    let auth = Auth::new(Arc::clone(&caller.config), client_tokens);
     let uploads = Uploads::new();
     plan.set_upload(|reader| uploads.add(reader));
     let directories = plan.dirs.iter().map(|(name, root)| SourceDir {
@@ -74,6 +123,9 @@ pub async fn make(plan: &mut Plan, env: &Env) -> Result<Services, Refusal> {
     let routes = Routes::new(FileSync::new(directories.collect()).service())
         .add_service(exports.service())
         .add_service(uploads.service())
+        .add_service(secrets.service())
+        .add_service(agents.service())
+        .add_service(auth.service())
         .add_service(ContentStores::new(stores.collect()).service());
     Ok(Services {
         routes,

@@ -2,9 +2,12 @@
 //!
 //! Each file is one service. All of them are served on one HTTP/2 connection per build.
 
+pub mod auth;
 pub mod content;
 pub mod export;
 pub mod filesync;
+pub mod secrets;
+pub mod ssh;
 pub mod upload;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};

@@ -11,6 +11,7 @@ use hyper_util::rt::TokioIo;
 
 use super::address::Address;
 use super::dial::{chain, open};
+use super::docker_config::Credentials;
 
 /// The host is told by the connection, not by the URL; only the scheme and a valid name matter.
 const HOST: &str = "http://docker";
@@ -75,12 +76,19 @@ pub async fn push(
     docker: &Docker,
     name: &str,
     tag: &str,
-    credentials: Option<DockerCredentials>,
+    credentials: &Credentials,
     mut tell: impl FnMut(&str),
 ) -> Result<(), ApiError> {
     let options = PushImageOptionsBuilder::new().tag(tag).build();
     // The engine wants the header even for anonymous pushes.
-    let credentials = credentials.unwrap_or_default();
+    let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let credentials = DockerCredentials {
+        username: some(&credentials.username),
+        password: some(&credentials.password),
+        identitytoken: some(&credentials.identity_token),
+        registrytoken: some(&credentials.registry_token),
+        ..Default::default()
+    };
     let mut lines = Box::pin(docker.push_image(name, Some(options), Some(credentials)));
     while let Some(line) = lines.next().await {
         let line = line?;
@@ -92,6 +100,14 @@ pub async fn push(
         }
     }
     Ok(())
+}
+
+/// The registry that an image's name leads to.
+pub fn registry_of(name: &str) -> &str {
+    match name.split_once('/') {
+        Some((host, _)) if host.contains(['.', ':']) || host == "localhost" => host,
+        _ => "docker.io",
+    }
 }
 
 /// Loads an image archive into the engine while it is being produced; returns the engine's words
@@ -127,4 +143,22 @@ pub async fn has_containerd_store(docker: &Docker) -> Result<bool, ApiError> {
     Ok(status.iter().any(|pair| {
         matches!(pair.as_slice(), [key, value] if key == "driver-type" && value.starts_with("io.containerd."))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_is_the_first_part_if_it_looks_like_a_host() {
+        for (name, registry) in [
+            ("app", "docker.io"),
+            ("library/app", "docker.io"),
+            ("localhost/app", "localhost"),
+            ("127.0.0.1:5000/a/b", "127.0.0.1:5000"),
+            ("reg.example/app", "reg.example"),
+        ] {
+            assert_eq!(registry_of(name), registry);
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use super::Invalid;
 
 /// Splits one line of comma-separated fields; a field may be quoted as in CSV.
-pub(super) fn split(text: &str) -> Result<Vec<String>, Invalid> {
+pub(crate) fn split(text: &str) -> Result<Vec<String>, Invalid> {
     if text.is_empty() {
         return Ok(Vec::new());
     }

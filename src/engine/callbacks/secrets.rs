@@ -1,0 +1,255 @@
+//! Secrets: the engine asks for them by id when a step needs one.
+//!
+//! Values come from the caller's files and environment, are read when they are asked for, and are in
+//! no message, log or `Debug` output of this side.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::{
+    Secrets as Service, SecretsServer,
+};
+use bollard_buildkit_proto::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
+use tonic::{Request, Response, Status};
+
+use crate::paths::Env;
+
+/// Largest secret, in bytes: Docker's own limit.
+const LARGEST: u64 = 500 << 10;
+
+/// Where a secret is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretValue {
+    /// In this file, read when the engine asks.
+    File(PathBuf),
+    /// In the caller's environment, already looked up.
+    Bytes(Arc<[u8]>),
+    /// Nowhere: the variable of that name is not set. Only a step that insists on it fails.
+    Unset(String),
+}
+
+impl std::fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SecretValue::File(path) => f.debug_tuple("File").field(path).finish(),
+            SecretValue::Bytes(_) => f.write_str("Bytes(…)"),
+            SecretValue::Unset(name) => f.debug_tuple("Unset").field(name).finish(),
+        }
+    }
+}
+
+/// Reads the fields of one `--secret`: `id`, `src` or `source`, `env`, `type=file|env`. Without a
+/// source, the id is the name of a variable or else of a file. Paths are relative to `cwd`.
+///
+/// # Errors
+/// What is wrong, in the words of Docker's own buildx.
+pub fn parse(fields: &[String], cwd: &Path, env: &Env) -> Result<(String, SecretValue), String> {
+    let mut id = String::new();
+    let mut source = None;
+    let mut from_env = None;
+    for field in fields {
+        let (key, value) = field
+            .split_once('=')
+            .ok_or_else(|| format!("invalid field '{field}' must be a key=value pair"))?;
+        match key.trim().to_lowercase().as_str() {
+            "type" => match value {
+                "file" => from_env = Some(false),
+                "env" => from_env = Some(true),
+                _ => return Err(format!("unsupported secret type {value:?}")),
+            },
+            "id" => value.clone_into(&mut id),
+            "src" | "source" => source = Some(value.to_owned()),
+            "env" => {
+                source.get_or_insert_with(|| value.to_owned());
+                from_env.get_or_insert(true);
+            }
+            _ => return Err(format!("unexpected key '{key}' in '{field}'")),
+        }
+    }
+    if id.is_empty() {
+        return Err("secret missing ID".into());
+    }
+    let name = source.clone().unwrap_or_else(|| id.clone());
+    let variable = env.os(&name).map(|value| {
+        use std::os::unix::ffi::OsStrExt;
+        SecretValue::Bytes(value.as_bytes().into())
+    });
+    let value = match (from_env, variable) {
+        (Some(true), Some(value)) => value,
+        // A bare id, or `type=env` of nothing that is set, may still be a file.
+        (Some(true), None) if source.is_some() => SecretValue::Unset(name),
+        (None, Some(value)) if source.is_none() => value,
+        _ => {
+            let path = cwd.join(&name);
+            let size = std::fs::metadata(&path)
+                .map_err(|error| format!("failed to stat {name}: {}", system(&error)))?
+                .len();
+            if size > LARGEST {
+                return Err(too_large(&id));
+            }
+            SecretValue::File(path)
+        }
+    };
+    Ok((id, value))
+}
+
+/// The system's words without Rust's number behind them.
+fn system(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.split_once(" (os error") {
+        Some((words, _)) => words.to_lowercase(),
+        None => text,
+    }
+}
+
+fn too_large(id: &str) -> String {
+    format!(
+        "secret {id} is too large: the limit is {} KiB",
+        LARGEST >> 10
+    )
+}
+
+/// The service.
+#[derive(Clone, Debug)]
+pub struct Secrets(Arc<HashMap<String, SecretValue>>);
+
+impl Secrets {
+    /// Serves these secrets by id; of two with the same id the last one counts.
+    pub fn new(secrets: Vec<(String, SecretValue)>) -> Self {
+        Self(Arc::new(secrets.into_iter().collect()))
+    }
+
+    /// The service as it is added to the connection.
+    pub fn service(&self) -> SecretsServer<Self> {
+        SecretsServer::new(self.clone())
+    }
+}
+
+#[tonic::async_trait]
+impl Service for Secrets {
+    async fn get_secret(
+        &self,
+        request: Request<GetSecretRequest>,
+    ) -> Result<Response<GetSecretResponse>, Status> {
+        let id = request.into_inner().id;
+        let data = match self.0.get(&id) {
+            None => return Err(Status::not_found(format!("secret {id} not found"))),
+            Some(SecretValue::Unset(name)) => {
+                return Err(Status::not_found(format!(
+                    "secret {id} not found: the variable {name} is not set"
+                )));
+            }
+            Some(SecretValue::Bytes(bytes)) => bytes.to_vec(),
+            Some(SecretValue::File(path)) => {
+                let path = path.clone();
+                let read = tokio::task::spawn_blocking(move || read(&path)).await;
+                read.map_err(|error| Status::internal(error.to_string()))?
+                    .map_err(|error| {
+                        Status::not_found(format!("secret {id} cannot be read: {}", system(&error)))
+                    })?
+            }
+        };
+        if u64::try_from(data.len()).is_ok_and(|size| size > LARGEST) {
+            return Err(Status::invalid_argument(too_large(&id)));
+        }
+        Ok(Response::new(GetSecretResponse { data }))
+    }
+}
+
+/// Reads at most one byte more than is allowed.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut data = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut data)?;
+    Ok(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(text: &str) -> Vec<String> {
+        text.split(',').map(str::to_owned).collect()
+    }
+
+    fn env() -> Env {
+        [("TOKEN", "hush"), ("both", "from env")]
+            .into_iter()
+            .collect()
+    }
+
+    #[test]
+    fn sources_are_found_as_docker_finds_them() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), "x").unwrap();
+        std::fs::write(dir.path().join("both"), "x").unwrap();
+        let bytes = |text: &str| SecretValue::Bytes(text.as_bytes().into());
+        let file = |name: &str| SecretValue::File(dir.path().join(name));
+        let table = [
+            ("id=a,src=file", file("file")),
+            ("id=a,source=file", file("file")),
+            ("id=a,env=TOKEN", bytes("hush")),
+            ("id=a,type=env,src=TOKEN", bytes("hush")),
+            ("id=a,env=NONE", SecretValue::Unset("NONE".into())),
+            ("id=file", file("file")),
+            ("id=both", bytes("from env")),
+            ("id=both,type=file", file("both")),
+            ("id=both,src=both", file("both")),
+        ];
+        for (text, want) in table {
+            let (_, value) = parse(&fields(text), dir.path(), &env()).unwrap();
+            assert!(value == want, "{text}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_told_as_docker_tells_them() {
+        let table = [
+            ("id=", "secret missing ID"),
+            ("src=/etc/hostname", "secret missing ID"),
+            ("foo=bar", "unexpected key 'foo' in 'foo=bar'"),
+            ("x", "invalid field 'x' must be a key=value pair"),
+            ("id=x,type=bad", "unsupported secret type \"bad\""),
+            (
+                "id=x,src=/nope",
+                "failed to stat /nope: no such file or directory",
+            ),
+        ];
+        for (text, want) in table {
+            let error = parse(&fields(text), Path::new("/"), &env()).unwrap_err();
+            assert_eq!(error, want, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn answers_and_refuses_without_showing_values() {
+        let dir = tempfile::tempdir().unwrap();
+        let big = dir.path().join("big");
+        std::fs::write(&big, vec![b'x'; 600 << 10]).unwrap();
+        let secrets = Secrets::new(vec![
+            ("a".into(), SecretValue::Bytes(b"hush"[..].into())),
+            ("big".into(), SecretValue::File(big)),
+            ("gone".into(), SecretValue::File(dir.path().join("gone"))),
+            ("unset".into(), SecretValue::Unset("V".into())),
+        ]);
+        assert!(!format!("{secrets:?}").contains("hush"));
+        let ask = |id: &str| {
+            let id = id.to_owned();
+            secrets.get_secret(Request::new(GetSecretRequest {
+                id,
+                ..Default::default()
+            }))
+        };
+        assert_eq!(ask("a").await.unwrap().into_inner().data, b"hush");
+        for (id, code) in [
+            ("other", tonic::Code::NotFound),
+            ("gone", tonic::Code::NotFound),
+            ("unset", tonic::Code::NotFound),
+            ("big", tonic::Code::InvalidArgument),
+        ] {
+            assert_eq!(ask(id).await.unwrap_err().code(), code, "{id}");
+        }
+    }
+}

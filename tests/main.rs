@@ -8,3 +8,4 @@ mod builders;
 mod exports;
 mod flags;
 mod gateway;
+mod secrets;

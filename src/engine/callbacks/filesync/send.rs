@@ -23,11 +23,12 @@ use crate::proto::filesync::{Packet, Stat};
 /// Threads that read files. More of them cost memory and gain nothing on a local disk.
 const READERS: usize = 3;
 
-/// Bytes of a file in one message. Engines accept up to 4 MiB; larger chunks are no faster.
-const CHUNK: usize = 1 << 20;
+/// Bytes of a file in one message. Engines accept up to 4 MiB; an engine takes one chunk in while it
+/// hashes the one before, so larger ones are faster up to here.
+const CHUNK: usize = 2 << 20;
 
 /// Batches that wait for the connection.
-const QUEUE: usize = 6;
+const QUEUE: usize = 3;
 
 /// Entries in one batch.
 const STATS: usize = 128;

@@ -5,6 +5,7 @@
 mod support;
 
 mod builders;
+mod cancel;
 mod exports;
 mod flags;
 mod gateway;

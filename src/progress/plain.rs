@@ -275,7 +275,12 @@ impl Plain {
             let _ = if step.canceled() {
                 writeln!(out, "#{number} CANCELED")
             } else if !step.error.is_empty() {
-                writeln!(out, "#{number} ERROR: {}", step.error)
+                // Every line keeps its number, so that no message can fake another step's.
+                let error = step
+                    .error
+                    .trim_end()
+                    .replace('\n', &format!("\n#{number} "));
+                writeln!(out, "#{number} ERROR: {error}")
             } else if step.cached {
                 writeln!(out, "#{number} CACHED")
             } else {

@@ -176,8 +176,11 @@ impl Tty {
             free -= warnings;
             set(&mut shown, *at, |s| s.warnings = warnings);
             for index in (0..step.statuses.len()).rev() {
+                if free == 0 {
+                    break;
+                }
                 let known = shown.get(*at).is_some_and(|s| s.statuses.contains(&index));
-                if free > 0 && !known {
+                if !known {
                     free -= 1;
                     set(&mut shown, *at, |s| s.statuses.push(index));
                 }

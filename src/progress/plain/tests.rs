@@ -220,7 +220,9 @@ fn messages() -> impl Strategy<Value = Vec<(i64, Message)>> {
             Some(s + l)
         )),
         name().prop_map(|n| message().vertex(n, None, None)),
-        name().prop_map(|n| message().vertex(n, Some(1), Some(2)).error("bad")),
+        name().prop_map(|n| message()
+            .vertex(n, Some(1), Some(2))
+            .error("bad\n#1 DONE 0.0s\n")),
         (name(), any::<bool>()).prop_map(|(n, w)| message().vertex(n, Some(3), None).group("g", w)),
         (name(), "[a#\\x1b\\[\r\n世 ]{0,12}").prop_map(|(n, t)| message().log(n, 40, t.as_bytes())),
         (name(), any::<i64>(), any::<i64>(), any::<bool>()).prop_map(|(n, c, t, d)| {

@@ -9,4 +9,5 @@ mod cancel;
 mod exports;
 mod flags;
 mod gateway;
+mod progress;
 mod secrets;

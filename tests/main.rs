@@ -11,3 +11,4 @@ mod flags;
 mod gateway;
 mod progress;
 mod secrets;
+mod traps;

@@ -144,8 +144,9 @@ pub fn text(status: &Status) -> String {
     match transport {
         Some(source) => {
             let cause = chain(source);
-            if cause.contains("connection to the builder was lost") || is_broken_stream(&cause) {
-                format!("lost the connection to the builder ({cause})")
+            if is_broken_stream(&cause) {
+                let why = cause.strip_prefix("transport error: ").unwrap_or(&cause);
+                format!("lost the connection to the builder ({why})")
             } else if message.is_empty() || message == "transport error" {
                 cause
             } else {
@@ -159,6 +160,8 @@ pub fn text(status: &Status) -> String {
 
 fn is_broken_stream(cause: &str) -> bool {
     [
+        "connection to the builder was lost",
+        "bytes remaining on stream",
         "broken pipe",
         "connection reset",
         "connection closed",

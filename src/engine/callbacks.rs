@@ -6,6 +6,7 @@ pub mod auth;
 pub mod content;
 pub mod export;
 pub mod filesync;
+pub mod mode;
 pub mod secrets;
 pub mod ssh;
 pub mod upload;

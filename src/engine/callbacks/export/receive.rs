@@ -7,6 +7,7 @@
 
 use super::beneath::{self, Draft, Meta, Root};
 use super::codec::{Packet, Stat};
+use crate::engine::callbacks::mode;
 use crate::proto::filesync as wire;
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet, VecDeque, hash_map::RandomState};
@@ -23,20 +24,6 @@ pub(crate) const WINDOW: usize = 128;
 
 /// Longest path, in bytes, that the kernel takes in one call (`PATH_MAX` less its NUL).
 const LONGEST_PATH: usize = 4095;
-
-// Type bits of Go's io/fs.FileMode.
-const GO_DIR: u32 = 1 << 31;
-const GO_SYMLINK: u32 = 1 << 27;
-const GO_DEVICE: u32 = 1 << 26;
-const GO_FIFO: u32 = 1 << 25;
-const GO_SOCKET: u32 = 1 << 24;
-const GO_SETUID: u32 = 1 << 23;
-const GO_SETGID: u32 = 1 << 22;
-const GO_CHAR_DEVICE: u32 = 1 << 21;
-const GO_STICKY: u32 = 1 << 20;
-const GO_IRREGULAR: u32 = 1 << 19;
-const GO_TYPE: u32 =
-    GO_DIR | GO_SYMLINK | GO_DEVICE | GO_FIFO | GO_SOCKET | GO_CHAR_DEVICE | GO_IRREGULAR;
 
 /// Why a transfer was given up.
 #[derive(Debug, thiserror::Error)]
@@ -250,9 +237,9 @@ impl Receiver {
         if !is_self_or_ancestor(parent, &self.chain) {
             return Err(refuse("its parent was not sent as a directory"));
         }
-        let kind = stat.mode & GO_TYPE;
+        let kind = stat.mode & mode::TYPE;
         let meta = Meta {
-            mode: st_mode(stat.mode),
+            mode: mode::permissions(stat.mode),
             mtime: stat.mod_time,
             xattrs: stat
                 .xattrs
@@ -266,18 +253,18 @@ impl Receiver {
             .map_err(self.write_error(&path))?;
         let dir = dir.as_fd();
         match kind {
-            GO_DIR => {
+            mode::DIR => {
                 beneath::make_dir(dir, name).map_err(self.write_error(&path))?;
                 self.dirs.push((path.as_ref().into(), meta));
             }
-            GO_SYMLINK => {
+            mode::SYMLINK => {
                 if stat.linkname.is_empty() || stat.linkname.contains(&0) {
                     return Err(refuse("its link target is empty or holds a NUL"));
                 }
                 beneath::symlink(dir, name, &stat.linkname, &meta)
                     .map_err(self.write_error(&path))?;
             }
-            0 | GO_FIFO if !stat.linkname.is_empty() => {
+            0 | mode::FIFO if !stat.linkname.is_empty() => {
                 check_path(&stat.linkname).map_err(|_| {
                     refuse("it is a hard link that leads outside of the destination")
                 })?;
@@ -312,12 +299,12 @@ impl Receiver {
                     self.waiting.push_back((id, file));
                 }
             }
-            GO_FIFO => {
+            mode::FIFO => {
                 self.linkable.insert(self.hasher.hash_one(path.as_ref()));
                 beneath::fifo(dir, name, &meta).map_err(self.write_error(&path))?;
             }
-            GO_SOCKET => {}
-            _ if kind & (GO_DEVICE | GO_CHAR_DEVICE) != 0 => {
+            mode::SOCKET => {}
+            _ if kind & (mode::DEVICE | mode::CHAR_DEVICE) != 0 => {
                 return Err(refuse(
                     "it is a device node (use an output of type tar to keep it)",
                 ));
@@ -326,7 +313,7 @@ impl Receiver {
         }
         self.chain.clear();
         self.chain
-            .extend_from_slice(if kind == GO_DIR { &path } else { parent });
+            .extend_from_slice(if kind == mode::DIR { &path } else { parent });
         self.last.clear();
         self.last.extend_from_slice(&path);
         Ok(())
@@ -408,18 +395,6 @@ impl Receiver {
         }
         Ok(())
     }
-}
-
-/// Go's mode bits as those of `st_mode`, without the type.
-fn st_mode(go: u32) -> u32 {
-    let special = [
-        (GO_SETUID, 0o4000),
-        (GO_SETGID, 0o2000),
-        (GO_STICKY, 0o1000),
-    ];
-    special.iter().fold(go & 0o777, |mode, (bit, unix)| {
-        mode | if go & bit == 0 { 0 } else { *unix }
-    })
 }
 
 /// A path is relative, plain and in its shortest form.

@@ -12,17 +12,8 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use crate::engine::callbacks::mode;
 use crate::proto::filesync::Stat;
-
-// Bits of Go's io/fs.FileMode, which the engine speaks.
-const GO_DIR: u32 = 1 << 31;
-const GO_SYMLINK: u32 = 1 << 27;
-const GO_DEVICE: u32 = 1 << 26;
-const GO_FIFO: u32 = 1 << 25;
-const GO_SETUID: u32 = 1 << 23;
-const GO_SETGID: u32 = 1 << 22;
-const GO_CHAR_DEVICE: u32 = 1 << 21;
-const GO_STICKY: u32 = 1 << 20;
 
 /// Bytes of one extended attribute, and of the list of names: the kernel's own limit.
 const XATTR: usize = 64 << 10;
@@ -71,7 +62,7 @@ impl Entry {
         let raw = &self.stat;
         let mut stat = Stat {
             path: path.to_owned(),
-            mode: go_mode(self.kind, raw.st_mode),
+            mode: mode::from_stat(self.kind, raw.st_mode),
             mod_time: i64::try_from(raw.st_mtime_nsec)
                 .unwrap_or_default()
                 .wrapping_add(raw.st_mtime.wrapping_mul(1_000_000_000)),
@@ -110,29 +101,6 @@ impl Entry {
     }
 }
 
-fn go_mode(kind: FileType, st_mode: u32) -> u32 {
-    let mut mode = st_mode & 0o777;
-    mode |= match kind {
-        FileType::Directory => GO_DIR,
-        FileType::Symlink => GO_SYMLINK,
-        FileType::BlockDevice => GO_DEVICE,
-        FileType::CharacterDevice => GO_DEVICE | GO_CHAR_DEVICE,
-        FileType::Fifo => GO_FIFO,
-        // A socket cannot be made again elsewhere: it travels as an empty file.
-        _ => 0,
-    };
-    for (bit, go) in [
-        (0o4000, GO_SETUID),
-        (0o2000, GO_SETGID),
-        (0o1000, GO_STICKY),
-    ] {
-        if st_mode & bit != 0 {
-            mode |= go;
-        }
-    }
-    mode
-}
-
 /// Attributes that cannot be read are left out: not every file system has them.
 fn read_xattrs(full: &Path, stat: &mut Stat) {
     // Nearly every file has none, and then the first call says so.
@@ -156,29 +124,5 @@ fn read_xattrs(full: &Path, stat: &mut Stat) {
             value.truncate(size);
             stat.xattrs.insert(key.to_owned(), Bytes::from(value));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modes_are_gos_own() {
-        assert_eq!(go_mode(FileType::RegularFile, 0o100_644), 0o644);
-        assert_eq!(
-            go_mode(FileType::Directory, 0o041_777),
-            GO_DIR | GO_STICKY | 0o777
-        );
-        assert_eq!(go_mode(FileType::Symlink, 0o120_777), GO_SYMLINK | 0o777);
-        assert_eq!(
-            go_mode(FileType::RegularFile, 0o106_755),
-            GO_SETUID | GO_SETGID | 0o755
-        );
-        assert_eq!(
-            go_mode(FileType::CharacterDevice, 0o020_600),
-            GO_DEVICE | GO_CHAR_DEVICE | 0o600
-        );
-        assert_eq!(go_mode(FileType::Socket, 0o140_755), 0o755);
     }
 }

@@ -17,6 +17,7 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
 
 use super::walk::{Filter, WalkError, walk};
+use crate::engine::callbacks::mode;
 use crate::proto::filesync::packet::PacketType;
 use crate::proto::filesync::{Packet, Stat};
 
@@ -88,7 +89,7 @@ const NO_FILE: u32 = u32::MAX;
 impl Files {
     /// Remembers the next entry.
     fn push(&mut self, stat: &Stat) {
-        let askable = stat.mode & !MODE_BITS == 0 && stat.linkname.is_empty();
+        let askable = stat.mode & mode::TYPE == 0 && stat.linkname.is_empty();
         let (directory, name) = stat.path.rsplit_once('/').unwrap_or(("", &stat.path));
         let slot = if askable {
             self.file(directory, name)
@@ -142,9 +143,6 @@ impl Files {
         })
     }
 }
-
-/// Permission, setuid, setgid and sticky bits of Go's file mode: what is left of a regular file.
-const MODE_BITS: u32 = 0o777 | 1 << 23 | 1 << 22 | 1 << 20;
 
 /// The walking thread.
 fn tell(

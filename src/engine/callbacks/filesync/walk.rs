@@ -66,7 +66,8 @@ pub fn walk(root: &Path, filter: &Filter, sink: &mut Sink<'_>) -> Result<(), Wal
         full: root.to_owned(),
         path: String::new(),
     };
-    walk.directory(directory, &Inherited::default(), &Inherited::default())
+    let include = filter.include.as_ref().map(Patterns::root);
+    walk.directory(directory, include.as_ref(), &filter.exclude.root())
 }
 
 struct Walk<'a, 'b> {
@@ -85,7 +86,7 @@ impl Walk<'_, '_> {
     fn directory(
         &mut self,
         directory: OwnedFd,
-        include: &Inherited,
+        include: Option<&Inherited>,
         exclude: &Inherited,
     ) -> Result<(), WalkError> {
         let names = names(directory.as_fd()).map_err(|error| self.failed(error))?;
@@ -110,19 +111,17 @@ impl Walk<'_, '_> {
         parent: BorrowedFd<'_>,
         name: &CStr,
         kind: FileType,
-        include: &Inherited,
+        include: Option<&Inherited>,
         exclude: &Inherited,
     ) -> Result<(), WalkError> {
-        let included = self
-            .filter
-            .include
-            .as_ref()
-            .map(|patterns| patterns.judge(&self.path, include));
-        let excluded = self.filter.exclude.judge(&self.path, exclude);
-        let skip = excluded.matched || included.as_ref().is_some_and(|verdict| !verdict.matched);
-
         let is_directory = kind == FileType::Directory;
-        if skip && !(is_directory && self.worth_entering(included.as_ref(), &excluded)) {
+        let included = match (&self.filter.include, include) {
+            (Some(patterns), Some(parent)) => judge(patterns, &self.path, parent, is_directory),
+            _ => (true, None),
+        };
+        let excluded = judge(&self.filter.exclude, &self.path, exclude, is_directory);
+        let skip = excluded.0 || !included.0;
+        if skip && !(is_directory && self.worth_entering(&included, &excluded)) {
             return Ok(());
         }
         // With a type from the listing, what is skipped costs no call at all.
@@ -154,34 +153,33 @@ impl Walk<'_, '_> {
             self.waiting.push(None);
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let result = match openat(parent, name, flags, Mode::empty()) {
-            Ok(directory) => self.directory(
-                directory,
-                &included
-                    .map(|verdict| verdict.inherited)
-                    .unwrap_or_default(),
-                &excluded.inherited,
-            ),
+        let result = match (openat(parent, name, flags, Mode::empty()), &excluded.1) {
+            (Ok(directory), Some(exclude)) => {
+                self.directory(directory, included.1.as_ref(), exclude)
+            }
+            // It became a directory after it was listed: what is in it, the next build sees.
+            (Ok(_), None) => Ok(()),
             // Vanished, or replaced by something else, since it was listed.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(()),
-            Err(error) => Err(self.failed(error)),
+            (Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP), _) => Ok(()),
+            (Err(error), _) => Err(self.failed(error)),
         };
         self.waiting.pop();
         result
     }
 
     /// Whether something below the skipped directory could be sent after all.
-    fn worth_entering(
-        &self,
-        included: Option<&super::patterns::Verdict>,
-        excluded: &super::patterns::Verdict,
-    ) -> bool {
-        let filter = self.filter;
-        let include_allows = match (&filter.include, included) {
-            (Some(patterns), Some(verdict)) => verdict.matched || patterns.match_below(&self.path),
+    fn worth_entering(&self, included: &Judged, excluded: &Judged) -> bool {
+        let include_allows = match (&self.filter.include, included) {
+            (Some(patterns), (false, Some(inherited))) => {
+                patterns.match_below(&self.path, inherited)
+            }
             _ => true,
         };
-        include_allows && (!excluded.matched || filter.exclude.exception_below(&self.path))
+        let exclude_allows = match excluded {
+            (true, Some(inherited)) => self.filter.exclude.exception_below(&self.path, inherited),
+            _ => true,
+        };
+        include_allows && exclude_allows
     }
 
     /// Sends an entry, and before it the directories above that were not sent yet.
@@ -209,6 +207,18 @@ impl Walk<'_, '_> {
 
     fn place(&self) -> String {
         self.full.as_os_str().as_bytes().escape_ascii().to_string()
+    }
+}
+
+/// Whether a list matches an entry, and for a directory what its children inherit.
+type Judged = (bool, Option<Inherited>);
+
+fn judge(patterns: &Patterns, path: &str, parent: &Inherited, is_directory: bool) -> Judged {
+    if is_directory {
+        let (verdict, inherited) = patterns.judge_directory(path, parent);
+        (verdict.matched, Some(inherited))
+    } else {
+        (patterns.judge(path, parent).matched, None)
     }
 }
 

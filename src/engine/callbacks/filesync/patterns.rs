@@ -160,11 +160,6 @@ fn last(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
-/// Whether `text` has characters that stand for others.
-pub fn has_magic(text: &str) -> bool {
-    text.contains(['*', '[', ']', '?', '^', '\\'])
-}
-
 /// Matches one path component against a shell pattern (`*`, `?`, `[…]`, `\`).
 ///
 /// # Errors

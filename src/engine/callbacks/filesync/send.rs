@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -318,13 +319,13 @@ fn read_files(
 }
 
 /// Opens a file beneath `root` without following any link; `None` when it is no file any more.
-fn open(root: &std::os::fd::OwnedFd, path: &str) -> io::Result<Option<File>> {
+fn open(root: &OwnedFd, path: &str) -> io::Result<Option<File>> {
     // O_NONBLOCK: whatever took the file's place must not make the reader wait.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
     let file = match openat2(root, path, flags, Mode::empty(), resolve) {
         // Kernels before 5.6, and sandboxes that do not know the call.
-        Err(Errno::NOSYS | Errno::PERM) => openat(root, path, flags, Mode::empty()),
+        Err(Errno::NOSYS | Errno::PERM) => open_stepwise(root.as_fd(), path, flags),
         file => file,
     };
     match file {
@@ -333,6 +334,21 @@ fn open(root: &std::os::fd::OwnedFd, path: &str) -> io::Result<Option<File>> {
             Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NXIO | Errno::XDEV | Errno::AGAIN,
         ) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens a path component by component, so that no link in its middle is followed either.
+fn open_stepwise(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut directory: Option<OwnedFd> = None;
+    let mut rest = path;
+    loop {
+        let at = directory.as_ref().map_or(root, AsFd::as_fd);
+        let Some((name, below)) = rest.split_once('/') else {
+            return openat(at, rest, flags, Mode::empty());
+        };
+        directory = Some(openat(at, name, step, Mode::empty())?);
+        rest = below;
     }
 }
 
@@ -347,7 +363,11 @@ fn data(id: u32, data: Bytes) -> Packet {
 
 /// Sends a file: its bytes, then an empty message. `false` when nobody listens any more.
 fn copy(mut file: File, id: u32, batch: &mut Batcher<'_>) -> bool {
-    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    // A device that took the file's place might never end.
+    let size = match file.metadata() {
+        Ok(metadata) if metadata.is_file() => metadata.len(),
+        _ => return batch.push(data(id, Bytes::new())),
+    };
     // One byte more than the file has: then a single read of a small file also sees its end.
     let capacity = usize::try_from(size).map_or(CHUNK, |size| (size + 1).min(CHUNK));
     loop {

@@ -228,3 +228,20 @@ async fn threads_end_when_the_connection_is_dropped() {
         .await
         .unwrap();
 }
+
+#[test]
+fn without_openat2_no_link_is_followed_either() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "a/b/file", b"x");
+    std::os::unix::fs::symlink("b", dir.path().join("a/link")).unwrap();
+    std::os::unix::fs::symlink("file", dir.path().join("a/b/last")).unwrap();
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = File::open(dir.path()).unwrap();
+    let open = |path| open_stepwise(root.as_fd(), path, flags).map(drop);
+    assert_eq!(open("a/b/file"), Ok(()));
+    assert!(matches!(
+        open("a/link/file"),
+        Err(Errno::NOTDIR | Errno::LOOP)
+    ));
+    assert_eq!(open("a/b/last"), Err(Errno::LOOP));
+}

@@ -300,3 +300,68 @@ fn a_name_that_cannot_be_sent_is_said() {
     // Ignored, it is no obstacle.
     build(&context.file(".dockerignore", "bad*\n")).ok();
 }
+
+#[test]
+fn odd_ignore_lines_are_read_as_docker_reads_them() {
+    let all = [
+        ".hidden",
+        "a/b/c.txt",
+        "a/b/d.md",
+        "a/x",
+        "docs/of[1]",
+        "node_modules/p/index.js",
+        "z.log",
+        "üb er",
+    ];
+    // Ignore file → the files that are left; checked against Docker's own buildx 0.29.1.
+    let table: [(&str, &[&str]); 5] = [
+        // A line that changes nothing for a directory is not remembered for what is in it.
+        ("a\n!a/x\na\nd*\nn*\n.h*\nü*\n", &["a/x", "z.log"]),
+        ("**\n!docs/of\\[1\\]\n", &["docs/of[1]"]),
+        (
+            "a/*/\n./docs//of?1]\n  node_modules  \n.h*\nüb *\n",
+            &["z.log"],
+        ),
+        ("a**\n!a/**/d.md\n*o*\n[^a-z]*\n", &["a/b/d.md"]),
+        (
+            "**o*\n**.txt\na/?\n!a/b/*.md\n.h**\n",
+            &["a/b/d.md", "node_modules/p/index.js", "z.log", "üb er"],
+        ),
+    ];
+    for (ignore, left) in table {
+        let mut context = Context::dockerfile("FROM scratch\nCOPY . /\n").file(
+            ".dockerignore",
+            format!("{ignore}.dockerignore\nDockerfile\n"),
+        );
+        for name in all {
+            context = context.file(name, "");
+        }
+        let mut found = arrived(&context);
+        found.retain(|name| !name.ends_with('/'));
+        assert_eq!(found.iter().collect::<Vec<_>>(), left, "{ignore:?}");
+    }
+}
+
+#[test]
+fn links_on_the_way_to_what_is_copied_stay_inside_the_context() {
+    // Two paths through one link: Docker's own buildx (0.29.1) loses the second.
+    let context = Context::dockerfile("FROM scratch\nCOPY link/a link/b abs/c wild*/d out /to/\n")
+        .file("real/a", "A")
+        .file("real/b", "B")
+        .file("real/deep/c", "C")
+        .file("far/[d]", "D")
+        .file("etc/hostname", "inside")
+        .symlink("link", "real")
+        .symlink("abs", "/real/deep")
+        .directory("wild1")
+        .symlink("wild1/d", "../far/[d]")
+        .symlink("out", "../../../../../../../../etc/hostname");
+    let output = build(&context).args(["-o", "result"]).ok();
+    let root = output.home.path().join("result/to");
+    for (name, content) in [("a", "A"), ("b", "B"), ("c", "C"), ("d", "D")] {
+        let found = std::fs::read_to_string(root.join(name)).unwrap();
+        assert_eq!(found, content, "{name}");
+    }
+    let found = std::fs::read_to_string(root.join("out")).unwrap();
+    assert_eq!(found, "inside", "the context's file, not the host's");
+}

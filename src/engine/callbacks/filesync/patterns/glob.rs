@@ -46,5 +46,5 @@ fn take<'a>(token: &Token, text: &'a str) -> Option<&'a str> {
         Token::Class { negated, ranges } => class_contains(*negated, ranges, c),
         Token::Star | Token::DeepDirs | Token::DeepAll | Token::DeepPrefix => false,
     };
-    fits.then(|| chars.as_str())
+    fits.then_some(chars.as_str())
 }

@@ -48,7 +48,16 @@ pub fn explain(error: &BuildError, scene: &Scene) -> Vec<String> {
         lines.extend(missing(path, &error.sources, scene));
     }
     lines.extend(killed(error));
+    lines.extend(no_bridge(error));
     lines
+}
+
+/// A docker engine that runs without its bridge gives steps no network of their own.
+fn no_bridge(error: &BuildError) -> Option<String> {
+    error.message.contains("network bridge not found").then(|| {
+        "the engine has no bridge network: build with --network=host, or --network=none where a step needs no network"
+            .to_owned()
+    })
 }
 
 /// Exit code 137 means SIGKILL; who sent it, only the engine could know.

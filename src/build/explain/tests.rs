@@ -173,3 +173,15 @@ fn killed_steps() {
     cancelled.exit_code = Some(137);
     assert!(explain(&cancelled, &Scene::default()).is_empty());
 }
+
+#[test]
+fn an_engine_without_a_bridge_says_what_helps() {
+    let error = BuildError::local(
+        "process \"/bin/sh -c true\" did not complete successfully: network bridge not found",
+    );
+    let lines = explain(&error, &Scene::default());
+    assert!(
+        lines.iter().any(|line| line.contains("--network=host")),
+        "{lines:?}"
+    );
+}

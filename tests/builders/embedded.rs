@@ -1,1 +1,246 @@
-//! The builder `embedded`.
+//! The builder `embedded`: started once, shared, stopped, and replaced whatever dies.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use buildx::paths::lock;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::support::cmd::Buildx;
+use crate::support::context::Context;
+
+/// How long an engine may take to end; waited for by its lock, not by looking again and again.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The state directory of one engine, which is stopped at the end.
+struct Embedded {
+    dir: TempDir,
+}
+
+impl Embedded {
+    fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("bx").tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        Self { dir }
+    }
+
+    fn run(&self, args: &[&str]) -> Buildx {
+        Buildx::without_engine(args).env("BUILDX_EMBEDDED", self.dir.path())
+    }
+
+    fn build(&self, context: &Context) -> Buildx {
+        self.run(&["build", "--builder", "embedded", "--progress", "plain"])
+            .arg(context.path())
+    }
+
+    /// Process ids of this engine whose program, or first argument, ends with `what`.
+    fn processes(&self, what: &str) -> Vec<Pid> {
+        let dir = self.dir.path().to_str().unwrap();
+        command_lines()
+            .filter(|(_, line)| line.contains(dir))
+            .filter(|(_, line)| line.split(' ').take(2).any(|word| word.ends_with(what)))
+            .map(|(pid, _)| pid)
+            .collect()
+    }
+
+    fn kill(&self, what: &str) {
+        let found = self.processes(what);
+        assert!(!found.is_empty(), "no {what} runs");
+        for pid in found {
+            kill_process(pid, Signal::KILL).unwrap();
+        }
+    }
+
+    /// How often an engine was started.
+    fn starts(&self) -> usize {
+        fs::read_to_string(self.dir.path().join("engine.log"))
+            .unwrap()
+            .matches("supervisor: starting")
+            .count()
+    }
+
+    /// Waits until neither a supervisor nor an engine runs.
+    fn wait_for_end(&self) {
+        lock::exclusive(&self.dir.path().join("life.lock"), PATIENCE).unwrap();
+    }
+
+    #[track_caller]
+    fn nothing_left(&self) {
+        assert_eq!(self.processes(""), []);
+        let mounts = fs::read_to_string("/proc/mounts").unwrap();
+        assert!(
+            !mounts.contains(self.dir.path().to_str().unwrap()),
+            "{mounts}"
+        );
+    }
+}
+
+impl Drop for Embedded {
+    fn drop(&mut self) {
+        let output = self.run(&["stop", "embedded"]).run();
+        if !std::thread::panicking() {
+            assert_eq!(output.code, 0, "{output}");
+        }
+    }
+}
+
+fn command_lines() -> impl Iterator<Item = (Pid, String)> {
+    fs::read_dir("/proc")
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| {
+            let pid = Pid::from_raw(entry.file_name().to_str()?.parse().ok()?)?;
+            let line = fs::read(entry.path().join("cmdline")).ok()?;
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            (pid != rustix::process::getpid()).then_some((pid, line))
+        })
+}
+
+fn hello() -> Context {
+    Context::busybox("RUN echo hello\n")
+}
+
+#[test]
+fn two_builds_at_once_start_one_engine() {
+    let embedded = Embedded::new();
+    let context = hello();
+    let builds = [
+        embedded.build(&context).spawn(),
+        embedded.build(&context).spawn(),
+    ];
+    for build in builds {
+        let output = build.wait();
+        assert_eq!(output.code, 0, "{output}");
+        assert!(output.err().contains("embedded"), "{output}");
+    }
+    embedded.build(&context).ok();
+    assert_eq!(embedded.starts(), 1);
+    assert_eq!(embedded.processes("embedded-supervise").len(), 1);
+
+    let output = embedded.run(&["stop", "embedded"]).ok();
+    assert_eq!(output.out(), "stopped embedded\n");
+    embedded.nothing_left();
+    let output = embedded.run(&["stop", "embedded"]).ok();
+    assert_eq!(output.out(), "embedded was not running\n");
+    // What was built before is still in the cache.
+    let output = embedded.build(&context).ok();
+    assert!(output.err().contains("CACHED"), "{output}");
+}
+
+#[test]
+fn whatever_is_killed_is_replaced() {
+    let embedded = Embedded::new();
+    let context = hello();
+    embedded.build(&context).ok();
+    for victim in ["/dockerd", "/containerd", "embedded-supervise", ""] {
+        let before = embedded.starts();
+        embedded.kill(victim);
+        embedded.build(&context).ok();
+        assert_eq!(
+            embedded.starts(),
+            before + 1,
+            "after the death of {victim:?}"
+        );
+        assert_eq!(embedded.processes("embedded-supervise").len(), 1);
+    }
+    embedded.run(&["stop", "embedded"]).ok();
+    embedded.nothing_left();
+}
+
+#[test]
+fn a_running_step_ends_with_its_engine() {
+    /// Nobody else sleeps this long.
+    const SLEEP: &str = "sleep 98765431";
+    let embedded = Embedded::new();
+    let context = Context::busybox(&format!("RUN echo step-$((40+2)) && {SLEEP}\n"));
+    let mut build = embedded.build(&context).spawn();
+    let stderr = build.child.stderr.take().unwrap();
+    let mut lines = BufReader::new(stderr).lines().map(Result::unwrap);
+    assert!(
+        lines.any(|line| line.contains("step-42")),
+        "the step did not run"
+    );
+    // Read on, so that the program never waits for us.
+    let rest = std::thread::spawn(move || lines.collect::<Vec<_>>().join("\n"));
+    // The shell of the step holds these words too, so there is no moment without them.
+    let running = || command_lines().any(|(_, line)| line.contains(SLEEP));
+    assert!(running());
+
+    embedded.kill("/dockerd");
+    let output = build.wait();
+    let err = rest.join().unwrap();
+    assert_eq!(output.code, 1, "{err}");
+    assert!(err.contains("ERROR"), "{err}");
+    embedded.wait_for_end();
+    assert!(!running());
+    embedded.nothing_left();
+}
+
+#[test]
+fn it_ends_when_nobody_uses_it() {
+    let embedded = Embedded::new();
+    embedded
+        .build(&hello())
+        .env("BUILDX_EMBEDDED_IDLE", "100ms")
+        .ok();
+    embedded.wait_for_end();
+    embedded.nothing_left();
+    let log = fs::read_to_string(embedded.dir.path().join("engine.log")).unwrap();
+    assert!(log.contains("stopping: Idle"), "{log}");
+}
+
+/// A `buildkitd` that is a shell script; returns a `PATH` that finds it first.
+fn false_engine(dir: &Path, script: &str) -> String {
+    let program: PathBuf = dir.join("buildkitd");
+    fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", dir.display(), std::env::var("PATH").unwrap())
+}
+
+#[test]
+fn an_engine_that_fails_shows_its_last_lines() {
+    let embedded = Embedded::new();
+    let bin = TempDir::new().unwrap();
+    let path = false_engine(bin.path(), "echo 'disk on fire' >&2; exit 7");
+    let output = embedded.build(&hello()).env("PATH", path).fails(1);
+    let err = output.err();
+    assert!(err.contains("buildkitd exited with code 7"), "{err}");
+    assert!(err.contains("disk on fire"), "{err}");
+    embedded.nothing_left();
+}
+
+#[test]
+fn an_engine_that_never_answers_has_a_deadline() {
+    let embedded = Embedded::new();
+    let bin = TempDir::new().unwrap();
+    let path = false_engine(bin.path(), "echo thinking; exec sleep 1000");
+    let output = embedded
+        .build(&hello())
+        .env("PATH", path)
+        .env("BUILDX_EMBEDDED_START", "500ms")
+        .fails(1);
+    let err = output.err();
+    assert!(
+        err.contains("buildkitd did not answer within 0.5 s"),
+        "{err}"
+    );
+    assert!(err.contains("thinking"), "{err}");
+    embedded.wait_for_end();
+    embedded.nothing_left();
+}
+
+#[test]
+fn a_state_directory_that_others_can_read_is_refused() {
+    let embedded = Embedded::new();
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(embedded.dir.path(), mode).unwrap();
+    let output = embedded.build(&hello()).fails(1);
+    assert!(
+        output.error_line().contains("is open to others"),
+        "{output}"
+    );
+}

@@ -70,6 +70,7 @@ impl Embedded {
 
     #[track_caller]
     fn nothing_left(&self) {
+        self.wait_for_end();
         assert_eq!(self.processes(""), []);
         let mounts = fs::read_to_string("/proc/mounts").unwrap();
         assert!(
@@ -187,7 +188,6 @@ fn it_ends_when_nobody_uses_it() {
         .build(&hello())
         .env("BUILDX_EMBEDDED_IDLE", "100ms")
         .ok();
-    embedded.wait_for_end();
     embedded.nothing_left();
     let log = fs::read_to_string(embedded.dir.path().join("engine.log")).unwrap();
     assert!(log.contains("stopping: Idle"), "{log}");
@@ -229,7 +229,6 @@ fn an_engine_that_never_answers_has_a_deadline() {
         "{err}"
     );
     assert!(err.contains("thinking"), "{err}");
-    embedded.wait_for_end();
     embedded.nothing_left();
 }
 

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use buildx::paths::lock;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use tempfile::TempDir;
 
 use crate::support::cmd::Buildx;
@@ -71,6 +72,15 @@ impl Embedded {
     #[track_caller]
     fn nothing_left(&self) {
         self.wait_for_end();
+        // The supervisor lets go of its lock a moment before it is gone.
+        for pid in self.processes("") {
+            let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
+                continue;
+            };
+            let deadline = Timespec::try_from(PATIENCE).unwrap();
+            let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&deadline));
+            assert_eq!(ended, Ok(1), "{pid:?} goes on");
+        }
         assert_eq!(self.processes(""), []);
         let mounts = fs::read_to_string("/proc/mounts").unwrap();
         assert!(

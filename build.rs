@@ -6,7 +6,14 @@ use std::process::Command;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let files = protox::compile(["proto/filesync.proto", "proto/content.proto"], ["proto"])?;
+    let files = protox::compile(
+        [
+            "proto/controller.proto",
+            "proto/filesync.proto",
+            "proto/content.proto",
+        ],
+        ["proto"],
+    )?;
     tonic_prost_build::configure()
         .bytes(".")
         .compile_fds(files)?;

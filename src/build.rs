@@ -1,6 +1,6 @@
 //! From flags to one finished build.
 //!
-//! [`options`] says what was asked, [`prepare`] looks at the disk, [`request`] makes the one request
+//! [`options`] says what was asked ([`flags`] reads it from words), [`prepare`] looks at the disk, [`request`] makes the one request
 //! to the engine out of both and of what the engine can do. [`run`] leads from there to the exit code:
 //! [`services`] are the callbacks, [`mod@drive`] is the solve itself, [`after`] what remains to be done.
 //! [`results`] writes what scripts read afterwards, [`explain`] says more about a failure than the
@@ -10,6 +10,7 @@ pub mod after;
 pub mod context;
 pub mod drive;
 pub mod explain;
+pub mod flags;
 pub mod git;
 pub mod options;
 pub mod outputs;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::build::flags::{BuildArgs, Which};
 use crate::build::suggest::nearest;
 use crate::builder::find::EMBEDDED;
 use crate::paths::Env;
@@ -38,22 +39,9 @@ pub struct Cli {
 /// Flags of every command.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Global {
-    /// Use this builder instead of the current one.
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        help_heading = "Global options"
-    )]
-    pub builder: Option<String>,
-    /// Say more when something goes wrong.
-    #[arg(
-        short = 'D', long, global = true, help_heading = "Global options",
-        num_args = 0..=1, require_equals = true, default_missing_value = "true",
-        default_value = "false", hide_default_value = true, hide_possible_values = true,
-        value_parser = truth, value_name = "BOOL",
-    )]
-    pub debug: bool,
+    /// Which builder, and how much to say.
+    #[command(flatten)]
+    pub which: Which,
     /// Print help.
     // One table for both spellings: clap's long form puts every explanation on lines of its own.
     #[arg(short, long, global = true, action = ArgAction::HelpShort, help_heading = "Global options")]
@@ -65,7 +53,7 @@ pub struct Global {
 pub enum Command {
     /// Build an image or files from a Dockerfile.
     #[command(visible_alias = "b")]
-    Build(Box<build::BuildArgs>),
+    Build(Box<BuildArgs>),
     /// Stop the engine of a builder that buildx runs by itself.
     Stop {
         /// The builder (default: --builder, else embedded).
@@ -73,11 +61,6 @@ pub enum Command {
     },
     /// Print the version of this program.
     Version,
-}
-
-/// Go's reading of a truth value, as a parser for clap.
-pub(crate) fn truth(text: &str) -> Result<bool, String> {
-    crate::build::options::fields::truth(text).ok_or_else(|| "expected true or false".to_owned())
 }
 
 /// The whole program, apart from the process: reads the arguments and the environment of the
@@ -91,7 +74,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse(args) {
         Parsed::Run(cli) => match cli.command {
             Some(Command::Build(args)) => build::run(*args, cli.global),
-            Some(Command::Stop { name }) => stop(name.or(cli.global.builder)),
+            Some(Command::Stop { name }) => stop(name.or(cli.global.which.builder)),
             Some(Command::Version) => print(&version::line(), std::io::stdout()),
             None => print(
                 &Cli::command().render_help().ansi().to_string(),
@@ -285,10 +268,12 @@ mod tests {
         match parse(args) {
             Parsed::Mistake(text) => text,
             Parsed::Run(cli) => match cli.command {
-                Some(Command::Build(args)) => match build::options(*args, cli.global) {
-                    Ok(options) => panic!("{line:?} was accepted: {options:?}"),
-                    Err(error) => error.to_string(),
-                },
+                Some(Command::Build(args)) => {
+                    match crate::build::flags::options(*args, cli.global.which) {
+                        Ok(options) => panic!("{line:?} was accepted: {options:?}"),
+                        Err(error) => error.to_string(),
+                    }
+                }
                 other => panic!("{line:?} was accepted: {other:?}"),
             },
             Parsed::Help(text) => panic!("{line:?} asks for help: {text}"),
@@ -395,6 +380,17 @@ mod tests {
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "{line:?}");
         }
+    }
+
+    #[test]
+    fn global_flags_before_and_after_the_command() {
+        for line in ["--builder x -D build .", "build --builder=x --debug ."] {
+            let cli =
+                Cli::try_parse_from(std::iter::once("buildx").chain(line.split(' '))).unwrap();
+            assert_eq!(cli.global.which.builder.as_deref(), Some("x"), "{line}");
+            assert!(cli.global.which.debug, "{line}");
+        }
+        assert!(Cli::try_parse_from(["buildx", "b", "."]).is_ok());
     }
 
     #[test]

@@ -25,4 +25,5 @@ pub mod engine;
 pub mod paths;
 pub mod progress;
 pub mod proto;
+pub mod server;
 pub mod term;

@@ -1,4 +1,10 @@
-//! Generated wire types: our own restatements in `proto/`, and BuildKit's messages by short names.
+//! Generated wire types: our own contract and restatements in `proto/`, and BuildKit's messages by short names.
+
+/// Our own contract between clients and the server; documented in `proto/controller.proto`.
+pub mod controller {
+    #![allow(missing_docs, clippy::all)]
+    tonic::include_proto!("buildx.controller.v1");
+}
 
 /// BuildKit's file transfer, with bytes decoded without a copy.
 pub mod filesync {

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+pub mod journal;
 pub mod service;
 
 /// How a server is set up.

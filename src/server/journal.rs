@@ -23,7 +23,7 @@
 //! | 4 | CRC-32 of the record |
 //! | length | the record |
 //!
-//! A frame of length 2^32-1 without a record ends a finished trace. A frame that the file's end
+//! A head of length 2^32-1, whose third number is 0, ends a finished trace. A frame that the file's end
 //! cuts off was being written when the server died; it is left out. A frame whose checks fail is
 //! damage: the head has a check of its own so that the two are never mixed up.
 //!

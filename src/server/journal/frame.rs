@@ -52,6 +52,7 @@ pub(super) fn encode(out: &mut Vec<u8>, number: u64, record: &[u8]) -> Result<()
 
 /// The frame that ends a trace of `records` records.
 pub(super) fn end(records: u64) -> [u8; HEAD] {
+    // There is no record, so its check is 0.
     let mut frame = [0; HEAD];
     frame[..4].copy_from_slice(&END.to_le_bytes());
     frame[4..8].copy_from_slice(&head_check(records, END).to_le_bytes());
@@ -66,10 +67,8 @@ pub(super) fn head(number: u64, bytes: &[u8; HEAD]) -> Result<Head, &'static str
     if u32::from_le_bytes([e, f, g, h]) != head_check(number, length) {
         return Err("does not start as a record");
     }
-    if length == END {
-        return Ok(Head::End);
-    }
     match usize::try_from(length) {
+        _ if length == END && check == 0 => Ok(Head::End),
         Ok(length) if length <= MAX_RECORD => Ok(Head::Record { length, check }),
         _ => Err("is larger than a record can be"),
     }

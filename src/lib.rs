@@ -22,6 +22,7 @@ pub mod build;
 pub mod builder;
 pub mod cli;
 pub mod engine;
+pub mod monitor;
 pub mod paths;
 pub mod progress;
 pub mod proto;

@@ -119,7 +119,7 @@ impl Journal {
         self.len() == 0
     }
 
-    /// Size of the trace in bytes.
+    /// Size of what can be read, in bytes of the file.
     pub fn bytes(&self) -> u64 {
         self.state.borrow().end
     }

@@ -98,6 +98,11 @@ impl Writer {
     /// Appends one record and returns its number. It can be read, now and after a kill of this
     /// process, once this has returned.
     ///
+    /// Made to be called from async code. A write into the page cache takes a few microseconds, less
+    /// than the way to another thread and back, and it is over when this returns. The kernel lets a
+    /// program wait there only when it fills memory faster than its share of a disk that is behind;
+    /// what a build says is far slower than that.
+    ///
     /// # Errors
     /// As [`Writer::append_batch`].
     pub fn append(&mut self, record: &[u8]) -> Result<u64, Error> {

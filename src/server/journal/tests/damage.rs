@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 /// The bytes of a small finished trace, and its records.
@@ -150,5 +152,43 @@ fn other_files_and_newer_formats_are_told_apart() {
         }
         assert!(Journal::resume(&path).is_err());
         assert_eq!(std::fs::read(&path).unwrap(), bytes, "it was not touched");
+    }
+}
+
+/// Any entry, with the right check: what the index says is not believed either.
+fn entry(number: u64, offset: u64) -> Vec<u8> {
+    let mut bytes = [number.to_le_bytes(), offset.to_le_bytes()].concat();
+    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn no_bytes_on_disk_give_wrong_records_or_a_panic(
+        cuts in proptest::collection::vec((any::<u16>(), any::<u16>(), proptest::collection::vec(any::<u8>(), 0..30)), 0..4),
+        entries in proptest::collection::vec((prop_oneof![0..9_u64, any::<u64>()], prop_oneof![0..200_u64, any::<u64>()]), 0..6),
+        from in prop_oneof![0..9_u64, any::<u64>()],
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut bytes, records) = sample(dir.path());
+        for (start, end, new) in cuts {
+            let start = usize::from(start) % (bytes.len() + 1);
+            let end = start + usize::from(end) % (bytes.len() - start + 1).min(20);
+            bytes.splice(start..end, new);
+        }
+        let path = dir.path().join("t");
+        std::fs::write(&path, &bytes).unwrap();
+        let index: Vec<u8> = entries.into_iter().flat_map(|(number, offset)| entry(number, offset)).collect();
+        std::fs::write(dir.path().join("t.index"), index).unwrap();
+        if let Ok(journal) = Journal::open(&path) {
+            let (all, _) = drain_blocking(journal.reader(from), from);
+            let wanted = usize::try_from(from).ok().and_then(|from| records.get(from..)).unwrap_or_default();
+            prop_assert!(all.len() <= wanted.len());
+            prop_assert!(all.iter().eq(&wanted[..all.len()]));
+        }
+        if let Ok((mut writer, _)) = Journal::resume(&path) {
+            writer.append(b"x").unwrap();
+        }
     }
 }

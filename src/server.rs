@@ -9,8 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::watch;
 
+use crate::proto::controller::InfoResponse;
+
 pub mod journal;
 pub mod service;
+pub mod state;
+
+/// Version of the contract in `proto/controller.proto`.
+pub const PROTOCOL: u32 = 1;
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -63,6 +69,24 @@ impl Server {
             started: SystemTime::now(),
             usage: watch::Sender::new(Usage::default()),
         }))
+    }
+
+    /// Who the server is, for clients.
+    pub fn info(&self) -> InfoResponse {
+        let since = self.started.duration_since(SystemTime::UNIX_EPOCH);
+        InfoResponse {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+            pid: std::process::id(),
+            started: since.map_or(0, |since| {
+                i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+            }),
+            disk_budget: self.settings.disk_budget,
+            root: self.settings.root.display().to_string(),
+            log: self.settings.log.display().to_string(),
+            in_process: self.settings.in_process,
+            ..InfoResponse::default()
+        }
     }
 
     /// What the server does right now; changes are seen at once.

@@ -35,7 +35,7 @@ impl Service {
 #[tonic::async_trait]
 impl Controller for Service {
     async fn info(&self, _request: Request<InfoRequest>) -> Result<Response<InfoResponse>, Status> {
-        Err(Status::unimplemented("not yet"))
+        Ok(Response::new(self.server.info()))
     }
     async fn list_sessions(
         &self,

@@ -7,7 +7,7 @@
 
 pub mod exec;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub mod invoke;
 pub mod listing;
 pub mod parse;

@@ -8,10 +8,13 @@
 //! * [`engine`]: BuildKit itself: addresses, drivers, transports, the control and gateway APIs,
 //!   typed errors, and the [`engine::callbacks`] that the engine makes on the client's connection.
 //! * [`build`]: flags → request; the run of one build; result files; what to say when it fails.
+//! * [`client`]: the client's side of the server: requests, and builds as the server tells them.
+//! * [`monitor`]: the debugger's commands and its line mode, as clients of the server.
 //! * [`progress`]: one model of a build ([`progress::trace`]) and its printers.
 //! * [`term`]: the filter between hostile bytes and the user's terminal.
 //!
-//! Dependence goes one way: `paths` ← `engine`, `builder`, `term` ← `progress` ← `build` ← `cli`.
+//! Dependence goes one way: `paths` ← `engine`, `builder`, `term` ← `progress` ← `build` ← `client` ←
+//! `monitor` ← `cli`.
 //!
 //! # Words
 //!
@@ -21,6 +24,7 @@
 pub mod build;
 pub mod builder;
 pub mod cli;
+pub mod client;
 pub mod engine;
 pub mod monitor;
 pub mod paths;

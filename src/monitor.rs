@@ -5,10 +5,12 @@
 //! what of the keyboard is for whom, [`editor`] and [`prompt`] read lines, [`shell`] connects the
 //! terminal to a process. A full-screen app uses the first three.
 
+pub mod editor;
 pub mod exec;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
 pub mod invoke;
+pub mod keys;
 pub mod listing;
 pub mod parse;
 pub mod prefix;

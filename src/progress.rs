@@ -138,6 +138,16 @@ impl Progress {
         self.trace.set_clock(skew, 0);
     }
 
+    /// Merges a message about our own steps, whose times are this machine's.
+    pub fn apply_local(&mut self, message: &control::StatusResponse) {
+        self.merge(message, true);
+    }
+
+    /// How far the engine's clock is ahead of this machine's.
+    pub fn clock_skew(&mut self, skew: Nanos) {
+        self.trace.set_clock(skew, 0);
+    }
+
     fn merge(&mut self, message: &control::StatusResponse, local: bool) {
         let now = time::now();
         let changes = match local {
@@ -231,6 +241,20 @@ impl Progress {
         }
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
+    }
+
+    /// Writes everything that is held back, but no end: the build goes on without this reader.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn leave(&mut self) -> io::Result<()> {
+        if let Printer::Plain(plain) = &mut self.printer {
+            let mut text = String::new();
+            plain.finish(&self.trace, time::now(), &mut text);
+            self.changed = false;
+            return self.write(&text);
+        }
+        self.draw()
     }
 
     /// Draws for the last time and writes the end of the output.

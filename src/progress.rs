@@ -138,16 +138,6 @@ impl Progress {
         self.trace.set_clock(skew, 0);
     }
 
-    /// Merges a message about our own steps, whose times are this machine's.
-    pub fn apply_local(&mut self, message: &control::StatusResponse) {
-        self.merge(message, true);
-    }
-
-    /// How far the engine's clock is ahead of this machine's.
-    pub fn clock_skew(&mut self, skew: Nanos) {
-        self.trace.set_clock(skew, 0);
-    }
-
     fn merge(&mut self, message: &control::StatusResponse, local: bool) {
         let now = time::now();
         let changes = match local {

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal};
 
-use crate::paths::lock;
+use super::lock;
 
 /// A lock that was taken.
 #[derive(Debug)]
@@ -50,26 +51,38 @@ pub fn take_over(path: &Path, patience: Duration) -> io::Result<Taken> {
     Err(io::ErrorKind::TimedOut.into())
 }
 
-/// Signals every other process that has the file at `path` open.
-fn signal_holders(path: &Path, signal: Signal) -> io::Result<()> {
+/// Another process that has a lock file open.
+#[derive(Debug)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: Pid,
+    /// Stands for this very process, so a number that is used again cannot send a signal astray.
+    pub process: OwnedFd,
+}
+
+/// Every other process that has the file at `path` open, as far as we may look.
+///
+/// # Errors
+/// There is no such file, or no `/proc`.
+pub fn find(path: &Path) -> io::Result<Vec<Holder>> {
     let file = fs::metadata(path)?;
     let file = (file.dev(), file.ino());
-    for entry in fs::read_dir("/proc")? {
-        let Some(pid) = entry
+    let holders = fs::read_dir("/proc")?.filter_map(|entry| {
+        let pid = entry
             .ok()
             .and_then(|entry| entry.file_name().to_str()?.parse().ok())
             .and_then(Pid::from_raw)
-            .filter(|pid| *pid != getpid())
-        else {
-            continue;
-        };
-        // The descriptor stands for this very process, so a number that is used again cannot
-        // send the signal astray.
-        if let Ok(process) = pidfd_open(pid, PidfdFlags::empty())
-            && holds(pid, file)
-        {
-            let _ = pidfd_send_signal(process, signal);
-        }
+            .filter(|pid| *pid != getpid())?;
+        // Opened before it is looked at: see `Holder::process`.
+        let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+        holds(pid, file).then_some(Holder { pid, process })
+    });
+    Ok(holders.collect())
+}
+
+fn signal_holders(path: &Path, signal: Signal) -> io::Result<()> {
+    for holder in find(path)? {
+        let _ = pidfd_send_signal(holder.process, signal);
     }
     Ok(())
 }

@@ -276,14 +276,20 @@ impl Server {
 
     pub(crate) fn enter(&self, session: Arc<Session>) {
         let listed: Listed = session.listed();
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         sessions.push(session);
         drop(sessions);
         self.tell(Event::Changed(listed));
     }
 
     pub(crate) fn leave_out(&self, id: &str) {
-        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|session| session.id != id);
         drop(sessions);
         self.tell(Event::Gone(id.to_owned()));
@@ -315,7 +321,10 @@ impl Server {
             let Ok(_only) = server.enforcing.try_lock() else {
                 return;
             };
-            let busy = server.sessions().into_iter().filter(|session| session.is_busy());
+            let busy = server
+                .sessions()
+                .into_iter()
+                .filter(|session| session.is_busy());
             let busy: HashSet<String> = busy.map(|session| session.id.clone()).collect();
             match server.store.enforce(&busy) {
                 Ok(done) => {

@@ -145,12 +145,7 @@ impl Drive {
             tokio::spawn(async move { engine.solve(request).await })
         };
         let (sender, seen) = watch::channel(Seen::default());
-        let watching = tokio::spawn(read_status(
-            engine.clone(),
-            job.reference,
-            witness,
-            sender,
-        ));
+        let watching = tokio::spawn(read_status(engine.clone(), job.reference, witness, sender));
         Ok(Self {
             gateway,
             frontend: Some(frontend),
@@ -229,10 +224,7 @@ impl Drive {
     }
 
     /// A call of the gateway, for as long as the build itself goes on.
-    async fn call<T>(
-        &mut self,
-        call: impl Future<Output = Result<T, Status>>,
-    ) -> Result<T, Ended> {
+    async fn call<T>(&mut self, call: impl Future<Output = Result<T, Status>>) -> Result<T, Ended> {
         tokio::select! {
             biased;
             // The solve's own error is the better one: calls to a build that was refused only find
@@ -287,7 +279,9 @@ impl Drive {
 
     /// Waits for the status of what has failed, which may come after the failure itself.
     pub async fn settle(&mut self, vertex: &str) {
-        let settled = self.seen.wait_for(|seen| seen.ended || seen.settled(vertex));
+        let settled = self
+            .seen
+            .wait_for(|seen| seen.ended || seen.settled(vertex));
         let _ = tokio::time::timeout(LATE_STATUS, settled).await;
     }
 
@@ -317,7 +311,10 @@ impl Drive {
     /// Waits for the end of the status stream, for some seconds at most: it is the engine's word that
     /// nothing runs any more.
     pub async fn last_words(&mut self) {
-        let _ = tokio::time::timeout(LAST_WORDS, &mut self.watching).await;
+        // A handle that has been awaited must not be awaited again.
+        if !self.watching.is_finished() {
+            let _ = tokio::time::timeout(LAST_WORDS, &mut self.watching).await;
+        }
     }
 
     /// Resolves when the callbacks connection of a build that has ended is gone, with the reason.

@@ -293,7 +293,7 @@ mod tests {
     fn metadata_is_sorted_decoded_and_without_a_final_newline() {
         let dir = tempfile::tempdir().unwrap();
         let path = Path::new("m.json");
-        let files = ResultFiles::begin(None, Some(path), dir.path()).unwrap();
+        let files = ResultFiles::begin(None, Some(path), dir.path(), 0o22).unwrap();
         let descriptor = STANDARD.encode(r#"{"mediaType":"m","digest":"sha256:1","size":3}"#);
         let response = response(&[
             ("image.name", "docker.io/library/a:latest"),
@@ -353,7 +353,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("iid");
         fs::write(&path, "old").unwrap();
-        let files = ResultFiles::begin(Some(Path::new("iid")), None, dir.path()).unwrap();
+        let files = ResultFiles::begin(Some(Path::new("iid")), None, dir.path(), 0o22).unwrap();
         assert!(!path.exists());
         assert!(!files.wants_metadata());
         files.write(&Response::new(), &Value::Null).unwrap();
@@ -375,9 +375,14 @@ mod tests {
     fn files_that_cannot_be_written_are_named_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let error = |iid: Option<&str>, metadata: Option<&str>| {
-            ResultFiles::begin(iid.map(Path::new), metadata.map(Path::new), dir.path())
-                .unwrap_err()
-                .0
+            ResultFiles::begin(
+                iid.map(Path::new),
+                metadata.map(Path::new),
+                dir.path(),
+                0o22,
+            )
+            .unwrap_err()
+            .0
         };
         assert_eq!(
             error(Some("nope/x"), None),

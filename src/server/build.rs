@@ -185,7 +185,9 @@ impl Ran {
     /// A build whose task broke.
     pub fn broken(why: &str) -> Self {
         Self {
-            end: End::from(Box::new(BuildError::local(format!("the build broke: {why}")))),
+            end: End::from(Box::new(BuildError::local(format!(
+                "the build broke: {why}"
+            )))),
             open: None,
             platforms: Vec::new(),
             no_state: String::new(),
@@ -697,4 +699,3 @@ fn platform_results(result: &GatewayResult) -> Vec<PlatformResult> {
     results.sort_by_key(|one| names.iter().position(|name| *name == one.platform));
     results
 }
-

@@ -100,7 +100,8 @@ impl Read for Input {
             }
         }
         let length = self.now.len().min(buffer.len());
-        self.now.copy_to_slice(buffer.get_mut(..length).unwrap_or_default());
+        self.now
+            .copy_to_slice(buffer.get_mut(..length).unwrap_or_default());
         Ok(length)
     }
 }
@@ -132,7 +133,10 @@ impl<T: Send + 'static> Waiting<T> {
 
     /// The end, for the first who asks.
     pub fn take(&self) -> Option<T> {
-        let mut slot = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut slot = self
+            .0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         slot.take()
     }
 }
@@ -144,7 +148,9 @@ mod tests {
     #[test]
     fn an_input_that_breaks_off_is_an_error_and_one_that_ends_is_not() {
         let (sender, mut input) = Input::new();
-        sender.blocking_send(Ok(Bytes::from_static(b"abc"))).unwrap();
+        sender
+            .blocking_send(Ok(Bytes::from_static(b"abc")))
+            .unwrap();
         sender.blocking_send(Ok(Input::end())).unwrap();
         let mut text = String::new();
         input.read_to_string(&mut text).unwrap();
@@ -153,7 +159,9 @@ mod tests {
         assert_eq!(input.read(&mut [0; 4]).unwrap(), 0);
 
         let (sender, mut input) = Input::new();
-        sender.blocking_send(Ok(Bytes::from_static(b"abc"))).unwrap();
+        sender
+            .blocking_send(Ok(Bytes::from_static(b"abc")))
+            .unwrap();
         drop(sender);
         let error = input.read_to_string(&mut String::new()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);

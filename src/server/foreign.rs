@@ -77,9 +77,9 @@ impl Watch {
             let mut events = events.into_inner();
             while let Ok(Some(event)) = events.message().await {
                 let started = event.r#type() == BuildHistoryEventType::Started;
-                let foreign = event
-                    .record
-                    .is_some_and(|record| record.completed_at.is_none() && !own.contains(&record.r#ref));
+                let foreign = event.record.is_some_and(|record| {
+                    record.completed_at.is_none() && !own.contains(&record.r#ref)
+                });
                 if started && foreign && sender.send(()).await.is_err() {
                     return;
                 }

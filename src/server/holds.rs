@@ -251,7 +251,11 @@ impl Holds {
     /// Sessions that hold a state, for tests and listings.
     pub fn holders(&self) -> Vec<String> {
         let inner = self.lock();
-        inner.held.values().map(|held| held.session.clone()).collect()
+        inner
+            .held
+            .values()
+            .map(|held| held.session.clone())
+            .collect()
     }
 }
 
@@ -314,7 +318,9 @@ mod tests {
     async fn a_held_step_is_passed_by_ignoring_its_cache_once() {
         let holds = Arc::new(Holds::default());
         let (yields, mut asked) = mpsc::channel(1);
-        let first = holds.hold("e", "s1", key("x"), false, yields.clone()).unwrap();
+        let first = holds
+            .hold("e", "s1", key("x"), false, yields.clone())
+            .unwrap();
         let steps = vec![(key("x"), "v".to_owned()), (key("y"), "w".to_owned())];
         let (_entry, bypass) = holds.run("e", "s2", steps.clone(), seen()).await;
         assert_eq!(bypass, ["v"]);

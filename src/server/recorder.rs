@@ -53,8 +53,9 @@ pub fn now() -> i64 {
 
 /// Milliseconds from 1970 to `time`.
 pub fn millis(time: SystemTime) -> i64 {
-    time.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
 }
 
 impl Recorder {
@@ -151,8 +152,8 @@ impl Witness for Recorder {
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         self.summary.send_if_modified(|summary| {
             let new = (number(done), number(all), doing);
-            let changed = (summary.steps_done, summary.steps) != (new.0, new.1)
-                || summary.doing != new.2;
+            let changed =
+                (summary.steps_done, summary.steps) != (new.0, new.1) || summary.doing != new.2;
             (summary.steps_done, summary.steps, summary.doing) = new;
             changed
         });
@@ -161,7 +162,13 @@ impl Witness for Recorder {
 
 /// The step that failed, else the one that started last and still runs.
 fn doing(trace: &Trace) -> String {
-    let visible = || trace.order.iter().rev().filter_map(|id| trace.steps.get(*id));
+    let visible = || {
+        trace
+            .order
+            .iter()
+            .rev()
+            .filter_map(|id| trace.steps.get(*id))
+    };
     visible()
         .find(|step| step.failed())
         .or_else(|| visible().find(|step| step.running()))

@@ -271,7 +271,8 @@ impl Controller for Service {
             next = match chunks.message().await {
                 Ok(next) => next,
                 Err(status) => {
-                    let broken = std::io::Error::other("the client that sent standard input has gone");
+                    let broken =
+                        std::io::Error::other("the client that sent standard input has gone");
                     let _ = input.send(Err(broken)).await;
                     return Err(status);
                 }
@@ -379,7 +380,11 @@ impl Controller for Service {
 }
 
 impl Service {
-    async fn start(&self, request: ExecRequest, anew: bool) -> Result<Response<ExecResponse>, Status> {
+    async fn start(
+        &self,
+        request: ExecRequest,
+        anew: bool,
+    ) -> Result<Response<ExecResponse>, Status> {
         let session = self.find(&request.session)?;
         let ask = |reply| Ask::Exec(Box::new(request), anew, reply);
         answered(session.ask(ask).await??)

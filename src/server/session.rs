@@ -155,9 +155,16 @@ impl Session {
     /// There is no such build.
     pub fn trace(&self, build: u32) -> Result<Journal, Status> {
         let shown = self.shown();
-        let number = if build == 0 { shown.record.build } else { build };
+        let number = if build == 0 {
+            shown.record.build
+        } else {
+            build
+        };
         shown.traces.get(&number).cloned().ok_or_else(|| {
-            Status::not_found(format!("session {} has no trace of build {number}", self.id))
+            Status::not_found(format!(
+                "session {} has no trace of build {number}",
+                self.id
+            ))
         })
     }
 

@@ -148,7 +148,10 @@ impl Success {
     /// Lets everything go.
     pub async fn release(mut self) {
         if let Some(mut opened) = self.opened.take() {
-            let end = rpc_status(&Status::new(Code::Cancelled, "the result is not needed any more"));
+            let end = rpc_status(&Status::new(
+                Code::Cancelled,
+                "the result is not needed any more",
+            ));
             let ending = async {
                 let _ = opened.state.gateway.finish(Returned::Error(end)).await;
                 if !opened.solving.is_finished() {

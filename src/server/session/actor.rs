@@ -165,14 +165,10 @@ impl Actor {
     fn new(server: &Arc<Server>, id: String, record: Record) -> Self {
         let (sender, inbox) = mpsc::channel(INBOX);
         let (changed, processes_changed) = mpsc::channel(1);
-        let processes = Processes::new(
-            id.clone(),
-            server.process_settings(),
-            move || {
-                // One waiting change says as much as many.
-                let _ = changed.try_send(());
-            },
-        );
+        let processes = Processes::new(id.clone(), server.process_settings(), move || {
+            // One waiting change says as much as many.
+            let _ = changed.try_send(());
+        });
         let session = Arc::new(Session::new(id, record.clone(), processes, sender));
         Self {
             server: Arc::clone(server),
@@ -622,8 +618,12 @@ impl Actor {
         let why = match (last.state, last.reason.as_str()) {
             (_, why) if why.contains("reload") => why.to_owned(),
             (State::Failed, why) if !why.is_empty() => why.to_owned(),
-            (State::Canceled, _) => "the build was canceled and left no state; reload builds it again".to_owned(),
-            (State::Succeeded, _) => "nothing of the result is kept; reload builds it again".to_owned(),
+            (State::Canceled, _) => {
+                "the build was canceled and left no state; reload builds it again".to_owned()
+            }
+            (State::Succeeded, _) => {
+                "nothing of the result is kept; reload builds it again".to_owned()
+            }
             _ => "nothing of the build is kept; reload builds it again".to_owned(),
         };
         Status::failed_precondition(why)

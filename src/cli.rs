@@ -13,8 +13,10 @@ use crate::builder::find::EMBEDDED;
 use crate::paths::Env;
 
 pub mod build;
+pub mod choice;
 pub mod stop;
 pub mod version;
+pub mod words;
 
 /// Builds, and the debugger for builds, on a real BuildKit.
 #[derive(Debug, Parser)]
@@ -53,7 +55,7 @@ pub struct Global {
 pub enum Command {
     /// Build an image or files from a Dockerfile.
     #[command(visible_alias = "b")]
-    Build(Box<BuildArgs>),
+    Build(Box<BuildCommand>),
     /// Stop the engine of a builder that buildx runs by itself.
     Stop {
         /// The builder (default: --builder, else embedded).
@@ -61,6 +63,21 @@ pub enum Command {
     },
     /// Print the version of this program.
     Version,
+}
+
+/// `buildx build`.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "buildx build [OPTIONS] PATH | URL | -",
+    after_help = crate::build::flags::EXAMPLES,
+)]
+pub struct BuildCommand {
+    /// The build.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// How it is handed to a server.
+    #[command(flatten)]
+    pub manner: build::Manner,
 }
 
 /// The whole program, apart from the process: reads the arguments and the environment of the
@@ -72,8 +89,8 @@ pub fn main() -> ExitCode {
 
 fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse(args) {
-        Parsed::Run(cli) => match cli.command {
-            Some(Command::Build(args)) => build::run(*args, cli.global),
+        Parsed::Run(cli, words) => match cli.command {
+            Some(Command::Build(args)) => build::run(args.build, args.manner, cli.global, words),
             Some(Command::Stop { name }) => stop(name.or(cli.global.which.builder)),
             Some(Command::Version) => print(&version::line(), std::io::stdout()),
             None => print(
@@ -133,18 +150,21 @@ fn without_styles(text: &str) -> String {
 
 #[derive(Debug)]
 enum Parsed {
-    Run(Box<Cli>),
+    /// The command, and for a build the words that it is asked for with.
+    Run(Box<Cli>, Vec<String>),
     Help(String),
     Mistake(String),
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
     let args: Vec<OsString> = args.into_iter().collect();
-    let parsed = Cli::command()
+    let root = Cli::command();
+    let parsed = root
+        .clone()
         .try_get_matches_from(&args)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, words::of(&root, &matches))));
     match parsed {
-        Ok(cli) => Parsed::Run(Box::new(cli)),
+        Ok((cli, words)) => Parsed::Run(Box::new(cli), words),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Parsed::Help(error.render().ansi().to_string())
@@ -267,9 +287,9 @@ mod tests {
             .map(OsString::from);
         match parse(args) {
             Parsed::Mistake(text) => text,
-            Parsed::Run(cli) => match cli.command {
+            Parsed::Run(cli, _) => match cli.command {
                 Some(Command::Build(args)) => {
-                    match crate::build::flags::options(*args, cli.global.which) {
+                    match crate::build::flags::options(args.build, cli.global.which) {
                         Ok(options) => panic!("{line:?} was accepted: {options:?}"),
                         Err(error) => error.to_string(),
                     }

@@ -49,11 +49,13 @@ impl Detail {
 pub struct ResultFiles {
     iidfile: Option<PathBuf>,
     metadata: Option<PathBuf>,
+    /// Mode of new files.
+    mode: u32,
 }
 
 impl ResultFiles {
     /// Checks that the files can be written, and removes an old id file: what it says is not about
-    /// this build. Paths are relative to `cwd`.
+    /// this build. Paths are relative to `cwd`; `umask` is the caller's, for files that are new.
     ///
     /// # Errors
     /// The directory of a file does not exist, or the old id file cannot be removed.
@@ -61,6 +63,7 @@ impl ResultFiles {
         iidfile: Option<&Path>,
         metadata: Option<&Path>,
         cwd: &Path,
+        umask: u32,
     ) -> Result<Self, Refusal> {
         let place = |what: &str, path: &Path| {
             let full = cwd.join(path);
@@ -94,7 +97,11 @@ impl ResultFiles {
                 path.display()
             )));
         }
-        Ok(Self { iidfile, metadata })
+        Ok(Self {
+            iidfile,
+            metadata,
+            mode: 0o666 & !umask,
+        })
     }
 
     /// Whether a metadata file is wanted, and with it the provenance.
@@ -109,13 +116,13 @@ impl ResultFiles {
     /// The file that cannot be written.
     pub fn write(&self, response: &Response, metadata: &Value) -> Result<(), Refusal> {
         if let (Some(path), Some(id)) = (&self.iidfile, image_id(response)) {
-            write_whole(path, id.as_bytes())
+            write_whole(path, id.as_bytes(), self.mode)
                 .map_err(|error| failed("writing image ID file", path, &error))?;
         }
         if let Some(path) = &self.metadata {
             let text = serde_json::to_string_pretty(metadata)
                 .map_err(|error| Refusal(format!("writing metadata file: {error}")))?;
-            write_whole(path, text.as_bytes())
+            write_whole(path, text.as_bytes(), self.mode)
                 .map_err(|error| failed("writing metadata file", path, &error))?;
         }
         Ok(())
@@ -127,7 +134,7 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> Refusal {
 }
 
 /// The file appears whole, readable as any new file is, and replaces what was there.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_whole(path: &Path, bytes: &[u8], new: u32) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     // Devices and pipes cannot be replaced, and should not be.
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
@@ -137,7 +144,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
             .write_all(bytes);
     }
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let mode = fs::metadata(&path).map_or(0o666, |meta| meta.permissions().mode() & 0o7777);
+    let mode = fs::metadata(&path).map_or(new, |meta| meta.permissions().mode() & 0o7777);
     let mut file = tempfile::Builder::new()
         .prefix(".buildx-")
         .permissions(fs::Permissions::from_mode(mode))
@@ -286,7 +293,7 @@ mod tests {
     fn metadata_is_sorted_decoded_and_without_a_final_newline() {
         let dir = tempfile::tempdir().unwrap();
         let path = Path::new("m.json");
-        let files = ResultFiles::begin(None, Some(path), dir.path()).unwrap();
+        let files = ResultFiles::begin(None, Some(path), dir.path(), 0o22).unwrap();
         let descriptor = STANDARD.encode(r#"{"mediaType":"m","digest":"sha256:1","size":3}"#);
         let response = response(&[
             ("image.name", "docker.io/library/a:latest"),
@@ -346,7 +353,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("iid");
         fs::write(&path, "old").unwrap();
-        let files = ResultFiles::begin(Some(Path::new("iid")), None, dir.path()).unwrap();
+        let files = ResultFiles::begin(Some(Path::new("iid")), None, dir.path(), 0o22).unwrap();
         assert!(!path.exists());
         assert!(!files.wants_metadata());
         files.write(&Response::new(), &Value::Null).unwrap();
@@ -368,9 +375,14 @@ mod tests {
     fn files_that_cannot_be_written_are_named_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let error = |iid: Option<&str>, metadata: Option<&str>| {
-            ResultFiles::begin(iid.map(Path::new), metadata.map(Path::new), dir.path())
-                .unwrap_err()
-                .0
+            ResultFiles::begin(
+                iid.map(Path::new),
+                metadata.map(Path::new),
+                dir.path(),
+                0o22,
+            )
+            .unwrap_err()
+            .0
         };
         assert_eq!(
             error(Some("nope/x"), None),

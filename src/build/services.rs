@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
@@ -73,11 +74,16 @@ impl Caller<'_> {
     }
 }
 
-/// Makes the callbacks of `plan`, and enters in it what depends on them.
+/// Makes the callbacks of `plan`, and enters in it what depends on them. `stdout` is the caller's
+/// standard output.
 ///
 /// # Errors
 /// A secret or key that is not there, or a docker context that does not answer.
-pub async fn make(plan: &mut Plan, caller: &Caller<'_>) -> Result<Services, Refusal> {
+pub async fn make(
+    plan: &mut Plan,
+    caller: &Caller<'_>,
+    mut stdout: Option<mpsc::Sender<std::io::Result<Bytes>>>,
+) -> Result<Services, Refusal> {
     let env = caller.env;
     let secrets = Secrets::new(caller.secrets(&plan.secrets)?);
     let agents = SshAgents::new(caller.ssh(&plan.ssh)?).map_err(Refusal)?;
@@ -103,7 +109,10 @@ pub async fn make(plan: &mut Plan, caller: &Caller<'_>) -> Result<Services, Refu
         let sink = match sink {
             Sink::Directory(path) => ExportSink::Directory(path.clone()),
             Sink::File(path) => ExportSink::File(path.clone()),
-            Sink::Stdout => ExportSink::Stdout,
+            Sink::Stdout => match stdout.take() {
+                Some(stdout) => ExportSink::Stream(stdout),
+                None => return Err(Refusal("standard output cannot be written here".to_owned())),
+            },
             Sink::Load { context } => {
                 let address = docker_host(env, context.as_deref())?;
                 let api = docker::api(&address)

@@ -18,6 +18,7 @@
 
 pub mod holders;
 pub mod lock;
+pub mod mask;
 pub mod private;
 pub mod rotating;
 pub mod server;

@@ -1,6 +1,17 @@
 //! What stands between bytes that others wrote and the user's terminal.
 //!
-//! [`escape`] makes text harmless, [`width`] measures it in cells.
+//! * Text (logs, names, messages): [`escape`] makes it harmless, [`width`] measures it in cells.
+//! * Output of interactive programs: [`sequence`] takes it apart. [`guard`] is the screen that keeps it, behind
+//!   bounds that vt100 does not have, and [`pass`] shows it on the user's own terminal, of which it lets
+//!   through only what is understood and can be undone.
+//!
+//! Both sides of an attached program use [`guard`]; it knows neither server nor client.
 
+mod charset;
 pub mod escape;
+pub mod guard;
+#[cfg(test)]
+pub(crate) mod hostile;
+pub mod pass;
+pub mod sequence;
 pub mod width;

@@ -82,7 +82,8 @@ pub async fn finish(
             After::Push { names } => push(about, names, tell).await?,
             After::Layout { .. } | After::CacheLayout { .. } => {
                 let (after, response) = (after.clone(), response.clone());
-                tokio::task::spawn_blocking(move || after.enter(&response))
+                let mask = about.caller.mask;
+                tokio::task::spawn_blocking(move || after.enter(&response, mask))
                     .await
                     .map_err(|error| Refusal(error.to_string()))?
                     .map_err(|error| Refusal(error.to_string()))?;

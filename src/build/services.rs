@@ -23,6 +23,7 @@ use crate::engine::callbacks::ssh::{self, SshAgents, SshSource};
 use crate::engine::callbacks::upload::Uploads;
 use crate::engine::docker::{self, ApiError};
 use crate::engine::docker_config::DockerConfig;
+use crate::paths::mask::Mask;
 use crate::paths::{Env, Paths};
 
 /// Chunks of an image archive that wait for the docker engine.
@@ -45,6 +46,8 @@ pub struct Caller<'a> {
     pub env: &'a Env,
     /// What relative paths start from.
     pub cwd: &'a Path,
+    /// For new files.
+    pub mask: Mask,
     /// Logins.
     pub config: Arc<DockerConfig>,
 }
@@ -128,14 +131,14 @@ pub async fn make(
         };
         sinks.push((*index, sink));
     }
-    let exports = Exports::new(sinks);
+    let exports = Exports::new(sinks, caller.mask);
     let routes = Routes::new(FileSync::new(directories.collect()).service())
         .add_service(exports.service())
         .add_service(uploads.service())
         .add_service(secrets.service())
         .add_service(agents.service())
         .add_service(auth.service())
-        .add_service(ContentStores::new(stores.collect()).service());
+        .add_service(ContentStores::new(stores.collect(), caller.mask).service());
     Ok(Services {
         routes,
         exports,

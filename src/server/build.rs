@@ -233,6 +233,7 @@ impl Asked {
         services::Caller {
             env: &self.caller.env,
             cwd: &self.caller.directory,
+            mask: self.caller.mask,
             config: Arc::clone(&self.config),
         }
     }
@@ -353,7 +354,7 @@ impl Build {
                 options.iidfile.as_deref(),
                 options.metadata_file.as_deref(),
                 cwd,
-                caller.umask,
+                caller.mask,
             )?;
             let config = DockerConfig::load(&Paths::new(&caller.env).docker_config)
                 .map_err(|error| Refusal(error.to_string()))?

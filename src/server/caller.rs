@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tonic::Status;
 
 use crate::paths::Env;
+use crate::paths::mask::Mask;
 use crate::proto::controller;
 
 /// How long the streams of a build wait for the client to connect to them.
@@ -28,7 +29,7 @@ pub struct Caller {
     /// Absolute directory that relative names start from.
     pub directory: PathBuf,
     /// Its file mode creation mask.
-    pub umask: u32,
+    pub mask: Mask,
     /// Its terminal; empty without one.
     pub terminal: String,
     /// Whether its standard output is a terminal.
@@ -50,7 +51,7 @@ impl TryFrom<controller::Caller> for Caller {
         Ok(Self {
             env: env.collect(),
             directory,
-            umask: caller.umask & 0o777,
+            mask: Mask(caller.umask & 0o777),
             terminal: caller.terminal,
             stdout_is_terminal: caller.stdout_is_terminal,
         })

@@ -9,6 +9,7 @@ use crate::proto::controller::controller_client::ControllerClient;
 
 pub mod caller;
 pub mod follow;
+pub mod logs;
 pub mod pipes;
 pub mod signals;
 pub mod status;

@@ -14,6 +14,7 @@ use crate::paths::Env;
 
 pub mod build;
 pub mod choice;
+pub mod debug;
 pub mod stop;
 pub mod version;
 pub mod words;
@@ -56,6 +57,8 @@ pub enum Command {
     /// Build an image or files from a Dockerfile.
     #[command(visible_alias = "b")]
     Build(Box<BuildCommand>),
+    /// Debug builds: a shell in the step that fails, and the monitor.
+    Debug(Box<debug::DebugCommand>),
     /// Stop the engine of a builder that buildx runs by itself.
     Stop {
         /// The builder (default: --builder, else embedded).
@@ -91,6 +94,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse(args) {
         Parsed::Run(cli, words) => match cli.command {
             Some(Command::Build(args)) => build::run(args.build, args.manner, cli.global, words),
+            Some(Command::Debug(args)) => debug::run(*args, cli.global, words),
             Some(Command::Stop { name }) => stop(name.or(cli.global.which.builder)),
             Some(Command::Version) => print(&version::line(), std::io::stdout()),
             None => print(
@@ -181,6 +185,7 @@ fn command_of(args: &[OsString]) -> &str {
         .filter_map(|arg| arg.to_str())
         .find_map(|arg| match arg {
             "build" | "b" => Some("build"),
+            "debug" => Some("debug"),
             "stop" => Some("stop"),
             "version" => Some("version"),
             _ => None,

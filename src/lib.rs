@@ -21,6 +21,7 @@
 pub mod build;
 pub mod builder;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod engine;
 pub mod monitor;

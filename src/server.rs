@@ -12,6 +12,8 @@ use tokio::sync::watch;
 use crate::proto::controller::InfoResponse;
 
 pub mod journal;
+pub mod life;
+pub mod memory;
 pub mod service;
 pub mod state;
 
@@ -35,6 +37,8 @@ pub struct Settings {
     pub scrollback: usize,
     /// Whether the server runs inside its only client.
     pub in_process: bool,
+    /// Who is connected, and the wish to end.
+    pub life: life::Life,
 }
 
 /// What keeps a server from ending.
@@ -82,11 +86,19 @@ impl Server {
                 i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
             }),
             disk_budget: self.settings.disk_budget,
+            clients: u32::try_from(self.settings.life.clients()).unwrap_or(u32::MAX),
+            memory: memory::resident(),
+            draining: self.settings.life.draining(),
             root: self.settings.root.display().to_string(),
             log: self.settings.log.display().to_string(),
             in_process: self.settings.in_process,
             ..InfoResponse::default()
         }
+    }
+
+    /// Who is connected, and the wish to end.
+    pub fn life(&self) -> &life::Life {
+        &self.settings.life
     }
 
     /// What the server does right now; changes are seen at once.

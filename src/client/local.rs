@@ -1,0 +1,41 @@
+//! A server inside this process: the same calls over memory instead of a socket.
+
+use std::sync::Arc;
+
+use super::{Client, ConnectError, calls, probe};
+use crate::proto::controller::InfoRequest;
+use crate::server::Server;
+use crate::server::life::connection::Connection;
+use crate::server::life::serve::serve;
+
+/// Bytes in flight in each direction.
+const PIPE: usize = 256 << 10;
+
+/// A client of `server`, which lives as long as the client does; [`Client::close`] ends it in order.
+///
+/// # Errors
+/// None that could be helped: the two sides are in one process.
+pub async fn in_process(server: Arc<Server>) -> Result<Client, ConnectError> {
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let seat = server.life().seat(Some(std::process::id()));
+    {
+        let server = Arc::clone(&server);
+        tokio::spawn(async move {
+            let connection = tokio_stream::once(Ok(Connection::new(theirs, seat)));
+            // Ends with the connection.
+            let _ = serve(&server, connection, std::future::pending()).await;
+        });
+    }
+    let odd = |reason: String| ConnectError::Protocol {
+        socket: "(this process)".into(),
+        reason,
+    };
+    let channel = probe::speak(ours)
+        .await
+        .map_err(|error| odd(error.to_string()))?;
+    let info = calls(channel.clone())
+        .info(InfoRequest {})
+        .await
+        .map_err(|status| odd(status.message().to_owned()))?;
+    Ok(Client::new(channel, info.into_inner(), Some(server)))
+}

@@ -8,10 +8,10 @@ use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
-use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::caller::{Caller, Input};
+use super::life::connection::Peer;
 use super::session::record::Record;
 use super::session::{Ask, Session, actor};
 use super::{Server, recorder};
@@ -54,29 +54,12 @@ impl Service {
 
 /// The client that makes a call.
 fn peer<T>(request: &Request<T>) -> Client {
-    let credentials = request
-        .extensions()
-        .get::<UdsConnectInfo>()
-        .and_then(|info| info.peer_cred);
-    let pid = credentials
-        .and_then(|credentials| credentials.pid())
-        .and_then(|pid| u32::try_from(pid).ok())
-        // Without a socket the caller is this process.
-        .unwrap_or_else(std::process::id);
+    let peer = request.extensions().get::<Peer>();
     Client {
-        pid,
-        terminal: terminal(pid),
+        pid: peer.and_then(|peer| peer.pid).unwrap_or_default(),
+        terminal: peer.map(Peer::terminal).unwrap_or_default(),
         ..Client::default()
     }
-}
-
-/// The terminal on a client's standard input; empty without one.
-fn terminal(pid: u32) -> String {
-    std::fs::read_link(format!("/proc/{pid}/fd/0"))
-        .ok()
-        .and_then(|path| path.into_os_string().into_string().ok())
-        .filter(|path| path.starts_with("/dev/pts/") || path.starts_with("/dev/tty"))
-        .unwrap_or_default()
 }
 
 fn in_words(client: &Client) -> String {
@@ -373,9 +356,15 @@ impl Controller for Service {
 
     async fn shutdown(
         &self,
-        _request: Request<ShutdownRequest>,
+        request: Request<ShutdownRequest>,
     ) -> Result<Response<Self::ShutdownStream>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let peer = request.extensions().get::<Peer>().copied();
+        let usage = self.server.usage();
+        let events = self
+            .server
+            .life()
+            .shutdown(request.into_inner(), peer, usage)?;
+        answered(Box::pin(events))
     }
 }
 

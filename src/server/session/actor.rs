@@ -183,10 +183,8 @@ impl Actor {
 
     /// Starts the next build.
     fn begin(&mut self, caller: Caller, options: BuildOptions) -> Result<Started, Status> {
-        if self.server.is_leaving() {
-            return Err(Status::unavailable(
-                "the server is leaving and takes no new builds; try again",
-            ));
+        if let Some(why) = self.server.refusal() {
+            return Err(Status::unavailable(why));
         }
         let number = self.record.build + 1;
         let path = self
@@ -264,7 +262,7 @@ impl Actor {
             && let Err(error) = journal::write_meta(&dir, &self.record.encode())
         {
             // The session lives on without; only a server that starts anew would not know it.
-            tracing::warn!(session = self.session.id, "{error}");
+            self.server.says(&self.session.id, &error.to_string());
         }
         self.server.changed(&self.session);
     }
@@ -346,7 +344,7 @@ impl Actor {
         match why {
             Lost::Engine(why) => {
                 let reason = "lost connection to builder; reload builds it again";
-                tracing::info!(session = self.session.id, "{why}");
+                self.server.says(&self.session.id, &why.to_string());
                 self.session.processes.close(reason).await;
                 self.kept = None;
                 self.record.last.reason = reason.to_owned();
@@ -557,7 +555,7 @@ impl Actor {
                 self.release(&why).await;
                 self.server.leave_out(&self.session.id);
                 if let Err(error) = self.server.store().remove(&self.session.id) {
-                    tracing::warn!(session = self.session.id, "{error}");
+                    self.server.says(&self.session.id, &error.to_string());
                 }
                 let _ = reply.send(());
                 return Next::End;

@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::caller::{Caller, Input};
 use super::life::connection::Peer;
 use super::session::record::Record;
-use super::session::{Ask, Session, actor};
+use super::session::{Ask, Session, actor, in_words};
 use super::{Server, recorder};
 use crate::proto::controller::controller_server::{Controller, ControllerServer};
 use crate::proto::controller::*;
@@ -59,13 +59,6 @@ fn peer<T>(request: &Request<T>) -> Client {
         pid: peer.and_then(|peer| peer.pid).unwrap_or_default(),
         terminal: peer.map(Peer::terminal).unwrap_or_default(),
         ..Client::default()
-    }
-}
-
-fn in_words(client: &Client) -> String {
-    match client.terminal.as_str() {
-        "" => format!("pid {}", client.pid),
-        terminal => format!("pid {} on {terminal}", client.pid),
     }
 }
 
@@ -124,8 +117,10 @@ impl Controller for Service {
         &self,
         request: Request<BuildRequest>,
     ) -> Result<Response<BuildResponse>, Status> {
+        let by = peer(&request).pid;
         let request = request.into_inner();
-        let caller = Caller::try_from(required(request.caller, "caller")?)?;
+        let mut caller = Caller::try_from(required(request.caller, "caller")?)?;
+        caller.pid = by;
         let keep = match request.keep {
             0 => u64::try_from(self.server.settings().keep.as_millis()).unwrap_or(u64::MAX),
             keep => keep,
@@ -154,9 +149,11 @@ impl Controller for Service {
         &self,
         request: Request<RebuildRequest>,
     ) -> Result<Response<BuildResponse>, Status> {
+        let by = peer(&request).pid;
         let request = request.into_inner();
         let session = self.find(&request.session)?;
-        let caller = Caller::try_from(required(request.caller, "caller")?)?;
+        let mut caller = Caller::try_from(required(request.caller, "caller")?)?;
+        caller.pid = by;
         let build = session.ask(|reply| Ask::Rebuild(caller, reply)).await??;
         answered(BuildResponse {
             session: session.id.clone(),
@@ -169,7 +166,7 @@ impl Controller for Service {
         &self,
         request: Request<SessionRequest>,
     ) -> Result<Response<CancelResponse>, Status> {
-        let by = in_words(&peer(&request));
+        let by = peer(&request);
         let session = self.find(&request.get_ref().session)?;
         let canceled = session.ask(|reply| Ask::Cancel(by, reply)).await?;
         answered(CancelResponse { canceled })
@@ -192,8 +189,7 @@ impl Controller for Service {
                 });
             }
         }
-        let by = in_words(&asking);
-        session.ask(|reply| Ask::Disconnect(by, reply)).await?;
+        session.ask(|reply| Ask::Disconnect(asking, reply)).await?;
         answered(DisconnectResponse {
             ended: true,
             others: Vec::new(),

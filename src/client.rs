@@ -44,6 +44,7 @@ pub mod signals;
 pub mod status;
 mod version;
 
+use choice::Use;
 pub use error::ConnectError;
 pub use local::{alone, in_process};
 
@@ -167,6 +168,30 @@ pub async fn connect(
     Ok(client)
 }
 
+/// Gets a caller to the server that its choice means: one in the background, or the one that `local`
+/// makes for this process.
+///
+/// # Errors
+/// [`ConnectError`]
+pub async fn reach(
+    usage: Use,
+    options: &Options,
+    local: impl FnOnce() -> io::Result<Arc<Server>>,
+    tell: &mut (dyn FnMut(&str) + Send),
+) -> Result<Client, ConnectError> {
+    let options = Options {
+        launch: usage == Use::Launch,
+        ..options.clone()
+    };
+    if usage != Use::Never {
+        match connect(&options, tell).await {
+            Err(ConnectError::Absent { .. }) if usage == Use::IfRunning => {}
+            other => return other,
+        }
+    }
+    in_process(local().map_err(ConnectError::Local)?).await
+}
+
 /// The one who has the server's lock, whether it answers or not.
 ///
 /// # Errors
@@ -177,3 +202,6 @@ pub fn holder(paths: &ServerPaths) -> io::Result<Option<holder::Process>> {
         None => holder::of(&paths.sessions_lock()),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use crate::proto::controller::InfoRequest;
 use crate::server::life::Life;
 use crate::server::life::connection::Connection;
 use crate::server::life::log::Log;
-use crate::server::life::serve::serve;
+use crate::server::life::serve::serve_one;
 use crate::server::{Server, Settings};
 
 /// Bytes in flight in each direction.
@@ -21,18 +21,13 @@ const PIPE: usize = 256 << 10;
 pub async fn in_process(server: Arc<Server>) -> Result<Client, ConnectError> {
     let (ours, theirs) = tokio::io::duplex(PIPE);
     let seat = server.life().seat(Some(std::process::id()));
-    {
-        let server = Arc::clone(&server);
-        tokio::spawn(async move {
-            let connection = tokio_stream::once(Ok(Connection::new(theirs, seat)));
-            // Ends with the connection.
-            let _ = serve(&server, connection, std::future::pending()).await;
-        });
-    }
     let odd = |reason: String| ConnectError::Protocol {
         socket: "(this process)".into(),
         reason,
     };
+    serve_one(&server, Connection::new(theirs, seat))
+        .await
+        .map_err(|error| odd(error.to_string()))?;
     let channel = probe::speak(ours)
         .await
         .map_err(|error| odd(error.to_string()))?;

@@ -90,6 +90,11 @@ impl Life {
         self.shared.peers.borrow().values().copied().collect()
     }
 
+    /// The connections by their number, as they come and go.
+    pub fn watch_peers(&self) -> watch::Receiver<BTreeMap<u64, Peer>> {
+        self.shared.peers.subscribe()
+    }
+
     /// How many processes are connected.
     pub fn clients(&self) -> usize {
         count(&self.shared.peers.borrow())

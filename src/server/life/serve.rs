@@ -39,12 +39,33 @@ pub async fn serve<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    transport()
+        .serve_with_incoming_shutdown(Service::of(server), connections, stop)
+        .await
+}
+
+/// Serves one connection, which goes on after this has returned.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_one<S>(
+    server: &Arc<Server>,
+    connection: Connection<S>,
+) -> Result<(), tonic::transport::Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connections = tokio_stream::once(Ok::<_, io::Error>(connection));
+    transport()
+        .serve_with_incoming(Service::of(server), connections)
+        .await
+}
+
+fn transport() -> Transport {
     Transport::builder()
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(HEADER_LIST)
         .http2_keepalive_interval(Some(PING))
         .http2_keepalive_timeout(Some(PONG))
-        .serve_with_incoming_shutdown(Service::of(server), connections, stop)
-        .await
 }

@@ -38,6 +38,7 @@ pub mod follow;
 pub mod holder;
 mod launch;
 mod local;
+pub mod logs;
 pub mod pipes;
 mod probe;
 pub mod signals;

@@ -16,6 +16,7 @@ fn server(dir: &Path, life: &Life) -> Arc<Server> {
         scrollback: 10,
         in_process: true,
         life: life.clone(),
+        says: crate::server::life::log::Log::silent(),
     })
     .unwrap()
 }

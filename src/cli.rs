@@ -15,6 +15,7 @@ use crate::paths::Env;
 pub mod build;
 pub mod choice;
 pub mod debug;
+pub mod server;
 pub mod stop;
 pub mod version;
 pub mod words;
@@ -64,6 +65,8 @@ pub enum Command {
         /// The builder (default: --builder, else embedded).
         name: Option<String>,
     },
+    /// See and end the server that runs builds in the background.
+    Server(server::ServerArgs),
     /// Print the version of this program.
     Version,
 }
@@ -96,6 +99,10 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Some(Command::Build(args)) => build::run(args.build, args.manner, cli.global, words),
             Some(Command::Debug(args)) => debug::run(*args, cli.global, words),
             Some(Command::Stop { name }) => stop(name.or(cli.global.which.builder)),
+            Some(Command::Server(args)) => match args.command {
+                Some(command) => server::run(&args.place, command),
+                None => print(&help_of("server"), std::io::stdout()),
+            },
             Some(Command::Version) => print(&version::line(), std::io::stdout()),
             None => print(
                 &Cli::command().render_help().ansi().to_string(),
@@ -105,6 +112,15 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Parsed::Help(text) => print(&text, std::io::stdout()),
         Parsed::Mistake(line) => fail(&line),
     }
+}
+
+fn help_of(command: &str) -> String {
+    let mut root = Cli::command();
+    root.build();
+    root.find_subcommand_mut(command)
+        .map_or_else(String::new, |command| {
+            command.render_help().ansi().to_string()
+        })
 }
 
 fn stop(name: Option<String>) -> ExitCode {
@@ -186,6 +202,7 @@ fn command_of(args: &[OsString]) -> &str {
         .find_map(|arg| match arg {
             "build" | "b" => Some("build"),
             "debug" => Some("debug"),
+            "server" => Some("server"),
             "stop" => Some("stop"),
             "version" => Some("version"),
             _ => None,
@@ -229,10 +246,12 @@ fn one_line(error: &clap::Error, args: &[OsString]) -> String {
         ErrorKind::InvalidSubcommand => {
             let word = context(ContextKind::InvalidSubcommand);
             let root = Cli::command();
-            let names = root.get_subcommands().map(clap::Command::get_name);
+            let within = root.find_subcommand(command).unwrap_or(&root);
+            let names = within.get_subcommands().map(clap::Command::get_name);
             let near = nearest(&word, names)
                 .map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
-            format!("unknown command: {word:?}{near}; see 'buildx --help'")
+            format!("unknown command: {word:?}{near}; see 'buildx {command} --help'")
+                .replace("buildx  ", "buildx ")
         }
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
             let short = args.iter().filter_map(|arg| arg.to_str()).next_back();
@@ -271,6 +290,7 @@ fn near_flag(flag: &str, command: &str) -> String {
     let names = root
         .find_subcommand(command)
         .into_iter()
+        .flat_map(|command| command.get_subcommands().chain([command]))
         .chain([&root])
         .flat_map(clap::Command::get_arguments)
         .filter(|arg| !arg.is_hide_set())
@@ -347,6 +367,18 @@ mod tests {
                 "unknown command: \"biuld\" (did you mean build?); see 'buildx --help'",
             ),
             ("--frob", "unknown flag: --frob; see 'buildx --help'"),
+            (
+                "server stauts",
+                "unknown command: \"stauts\" (did you mean status?); see 'buildx server --help'",
+            ),
+            (
+                "server status --fromat json",
+                "unknown flag: --fromat (did you mean --format?)",
+            ),
+            (
+                "server restart --wait soon",
+                "invalid argument \"soon\" for \"--wait\" flag: expected number at 0",
+            ),
             (
                 "build --progress bogus .",
                 "invalid progress mode bogus, expected auto, plain, tty, rawjson, quiet or none",

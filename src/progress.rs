@@ -133,6 +133,11 @@ impl Progress {
         self.merge(message, true);
     }
 
+    /// When the build began, which may be long before this is shown.
+    pub fn began(&mut self, at: Nanos) {
+        self.trace.begin(at);
+    }
+
     /// How far the engine's clock is ahead of this machine's.
     pub fn clock_skew(&mut self, skew: Nanos) {
         self.trace.set_clock(skew, 0);

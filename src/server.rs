@@ -21,6 +21,8 @@ pub mod caller;
 pub mod foreign;
 pub mod holds;
 pub mod journal;
+pub mod life;
+pub mod memory;
 pub mod outcome;
 pub mod place;
 pub mod process;
@@ -58,6 +60,10 @@ pub struct Settings {
     pub scrollback: usize,
     /// Whether the server runs inside its only client.
     pub in_process: bool,
+    /// Where it says what is odd.
+    pub says: life::log::Log,
+    /// Who is connected, and the wish to end.
+    pub life: life::Life,
 }
 
 /// What keeps a server from ending.
@@ -87,7 +93,6 @@ pub struct Server {
     holds: Arc<Holds>,
     refs: Refs,
     leaving: AtomicBool,
-    draining: AtomicBool,
     enforcing: Mutex<()>,
 }
 
@@ -124,7 +129,6 @@ impl Server {
             holds: Arc::default(),
             refs: Refs::default(),
             leaving: AtomicBool::new(false),
-            draining: AtomicBool::new(false),
             enforcing: Mutex::default(),
             settings,
             store,
@@ -140,13 +144,13 @@ impl Server {
             match stored.meta {
                 Ok(Some(meta)) => match Record::decode(&meta) {
                     Ok(record) => found.push((record.created, stored.id, record)),
-                    Err(error) => tracing::warn!(session = stored.id, "unreadable: {error}"),
+                    Err(error) => self.says(&stored.id, &format!("unreadable: {error}")),
                 },
                 // Its server died before there was anything to say about it.
                 Ok(None) => {
                     let _ = self.store.remove(&stored.id);
                 }
-                Err(error) => tracing::warn!(session = stored.id, "{error}"),
+                Err(error) => self.says(&stored.id, &error.to_string()),
             }
         }
         found.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
@@ -171,9 +175,11 @@ impl Server {
             processes: number(usage.processes),
             disk: self.disk.load(Ordering::Relaxed) as u64,
             disk_budget: self.settings.disk_budget,
+            clients: u32::try_from(self.settings.life.clients()).unwrap_or(u32::MAX),
+            memory: memory::resident(),
+            draining: self.settings.life.draining(),
             root: self.settings.root.display().to_string(),
             log: self.settings.log.display().to_string(),
-            draining: self.draining.load(Ordering::Relaxed),
             in_process: self.settings.in_process,
             ..InfoResponse::default()
         }
@@ -182,6 +188,11 @@ impl Server {
     /// How it was set up.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Who is connected, and the wish to end.
+    pub fn life(&self) -> &life::Life {
+        &self.settings.life
     }
 
     /// What the server does right now; changes are seen at once.
@@ -211,14 +222,11 @@ impl Server {
         self.tell(Event::Leaving(reason.to_owned()));
     }
 
-    /// Whether no new builds are taken.
-    pub fn is_leaving(&self) -> bool {
-        self.leaving.load(Ordering::Relaxed) || self.draining.load(Ordering::Relaxed)
-    }
-
-    /// No new builds from now on.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
+    /// Why no new build is taken, in one line; `None` when builds are welcome.
+    pub fn refusal(&self) -> Option<String> {
+        let leaving = self.leaving.load(Ordering::Relaxed);
+        let leaves = || leaving.then(|| "the server is leaving".to_owned());
+        self.settings.life.refusal().or_else(leaves)
     }
 
     /// Every session, oldest first.
@@ -295,6 +303,13 @@ impl Server {
         self.tell(Event::Gone(id.to_owned()));
     }
 
+    /// Writes a line about a session to the log.
+    pub(crate) fn says(&self, session: &str, what: &str) {
+        self.settings
+            .says
+            .warn(&format!("session {session}: {what}"));
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }
@@ -334,10 +349,13 @@ impl Server {
                         server.leave_out(&id);
                     }
                     for (session, error) in done.failed {
-                        tracing::warn!(session, "{error}");
+                        server.says(&session, &error.to_string());
                     }
                 }
-                Err(error) => tracing::warn!("cannot look at the traces: {error}"),
+                Err(error) => server
+                    .settings
+                    .says
+                    .warn(&format!("cannot look at the traces: {error}")),
             }
         });
     }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 use super::Global;
-use super::choice::ServerArgs;
+use super::choice::WhichServer;
 use crate::build::flags::{self, BuildArgs};
 use crate::build::{after, options::BuildOptions};
 use crate::client::follow::{self, View};
@@ -34,7 +34,7 @@ pub struct Manner {
     pub keep: Option<u64>,
     /// Which server.
     #[command(flatten)]
-    pub server: ServerArgs,
+    pub server: WhichServer,
 }
 
 /// A span as a session keeps it, in milliseconds. Nothing at all is told as 1: 0 is the default.

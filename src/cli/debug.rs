@@ -3,12 +3,14 @@
 
 use std::process::ExitCode;
 
-use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::Global;
-use super::choice::ServerArgs;
+use super::choice::WhichServer;
+use super::server::Format;
 use crate::build::flags::{self, BuildArgs};
 use crate::client::Client;
+use crate::client::choice::ServerChoice;
 use crate::monitor::invoke::{self, Invoke, On};
 use crate::monitor::table::{self, Word};
 use crate::paths::Env;
@@ -76,7 +78,7 @@ pub struct Flags {
     pub keep: Option<u64>,
     /// Which server.
     #[command(flatten)]
-    pub server: ServerArgs,
+    pub server: WhichServer,
 }
 
 /// Every flag of a build, for the place before `build`. What is given there is found in the words of
@@ -109,16 +111,6 @@ impl FromArgMatches for Before {
     }
 }
 
-/// How a command prints what it knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For programs.
-    Json,
-}
-
 /// The flag of commands that list something.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Listing {
@@ -133,7 +125,7 @@ pub struct Listing {
     pub format: Format,
     /// Which server.
     #[command(flatten)]
-    pub server: ServerArgs,
+    pub server: WhichServer,
 }
 
 /// One session, and which server has it.
@@ -144,7 +136,7 @@ pub struct Target {
     pub session: String,
     /// Which server.
     #[command(flatten)]
-    pub server: ServerArgs,
+    pub server: WhichServer,
 }
 
 fn about(word: Word) -> &'static str {
@@ -184,7 +176,7 @@ pub enum Verb {
         prefix: Option<String>,
         /// Which server.
         #[command(flatten)]
-        server: ServerArgs,
+        server: WhichServer,
     },
     /// Run a program in a session; its exit code is passed on.
     Exec(exec::ExecArgs),
@@ -209,7 +201,7 @@ pub enum Verb {
         format: Format,
         /// Which server.
         #[command(flatten)]
-        server: ServerArgs,
+        server: WhichServer,
     },
     /// Show everything about a session.
     #[command(about = about(Word::Inspect))]
@@ -241,7 +233,7 @@ pub enum Verb {
         force: bool,
         /// Which server.
         #[command(flatten)]
-        server: ServerArgs,
+        server: WhichServer,
     },
     /// List the processes of a session.
     #[command(about = about(Word::Ps))]
@@ -262,7 +254,7 @@ pub enum Verb {
         id: String,
         /// Which server.
         #[command(flatten)]
-        server: ServerArgs,
+        server: WhichServer,
     },
     /// Send a signal to a process.
     #[command(about = about(Word::Signal))]
@@ -274,7 +266,7 @@ pub enum Verb {
         signal: String,
         /// Which server.
         #[command(flatten)]
-        server: ServerArgs,
+        server: WhichServer,
     },
     /// Keep the state of a session's build.
     #[command(about = about(Word::Keep))]
@@ -309,25 +301,25 @@ impl Flags {
     }
 
     /// The server, with what `--detach` means for it.
-    fn which_server(&self) -> Result<ServerArgs, String> {
+    fn which_server(&self) -> Result<WhichServer, String> {
         let mut server = self.server.clone();
-        match (self.detach, server.server.as_deref()) {
-            (Some(false), Some("on")) => {
+        match (self.detach, server.server) {
+            (Some(false), Some(ServerChoice::On)) => {
                 return Err("--detach=false and --server=on contradict each other".to_owned());
             }
-            (Some(true), Some("off")) => {
+            (Some(true), Some(ServerChoice::Off)) => {
                 return Err("--detach and --server=off contradict each other".to_owned());
             }
-            (Some(false), _) => server.server = Some("off".to_owned()),
-            (Some(true), None) => server.server = Some("on".to_owned()),
+            (Some(false), _) => server.server = Some(ServerChoice::Off),
+            (Some(true), None) => server.server = Some(ServerChoice::On),
             (Some(true), Some(_)) | (None, _) => {}
         }
         Ok(server)
     }
 }
 
-fn or(these: ServerArgs, before: ServerArgs) -> ServerArgs {
-    ServerArgs {
+fn or(these: WhichServer, before: WhichServer) -> WhichServer {
+    WhichServer {
         server: these.server.or(before.server),
         root: these.root.or(before.root),
         server_config: these.server_config.or(before.server_config),
@@ -352,7 +344,7 @@ pub fn run(command: DebugCommand, global: Global, words: Vec<String>) -> ExitCod
 
 async fn dispatch(command: DebugCommand, global: Global, words: Vec<String>) -> Result<u8, String> {
     let flags = command.flags;
-    let server = |own: ServerArgs| or(own, flags.server.clone());
+    let server = |own: WhichServer| or(own, flags.server.clone());
     let Some(verb) = command.verb else {
         return build::alone(flags, &words).await;
     };
@@ -485,7 +477,7 @@ async fn dispatch(command: DebugCommand, global: Global, words: Vec<String>) -> 
 
 /// Connects to the server, does `work`, and ends what runs in this process.
 async fn with(
-    server: &ServerArgs,
+    server: &WhichServer,
     work: impl AsyncFnOnce(&Client) -> Result<u8, String>,
 ) -> Result<u8, String> {
     let env = Env::from_process();

@@ -29,6 +29,8 @@ pub struct View {
     settings: Settings,
     out: Out,
     progress: Option<Progress>,
+    /// When the build began, in milliseconds since 1970.
+    began: Option<i64>,
 }
 
 impl std::fmt::Debug for View {
@@ -51,6 +53,7 @@ impl View {
             settings,
             out,
             progress: None,
+            began: None,
         }
     }
 
@@ -66,6 +69,7 @@ impl View {
 
     /// Merges one event; draws when it is time. An event that this side does not know is skipped.
     pub fn see(&mut self, event: TraceEvent) {
+        self.began.get_or_insert(event.time);
         let Some(event) = event.event else { return };
         match event {
             Event::Note(line) => self.say(&escape::line(&line)),
@@ -75,7 +79,7 @@ impl View {
                     builder: header.builder,
                     driver: header.driver,
                 };
-                self.progress = Some(Progress::new(&self.settings, (self.out)(), header));
+                self.begin(header);
             }
             Event::Status(bytes) => self.status(&bytes, false),
             Event::LocalStatus(bytes) => self.status(&bytes, true),
@@ -106,8 +110,19 @@ impl View {
 
     /// The progress; one without a place where the trace has no header.
     fn progress(&mut self) -> &mut Progress {
+        if self.progress.is_none() {
+            self.begin(Header::default());
+        }
         self.progress
             .get_or_insert_with(|| Progress::new(&self.settings, (self.out)(), Header::default()))
+    }
+
+    fn begin(&mut self, header: Header) {
+        let mut progress = Progress::new(&self.settings, (self.out)(), header);
+        if let Some(began) = self.began {
+            progress.began(began.saturating_mul(1_000_000));
+        }
+        self.progress = Some(progress);
     }
 
     fn say(&mut self, line: &str) {
@@ -156,7 +171,16 @@ impl View {
                     hints: &failure.hints,
                 });
             }
-            Some(outcome::End::Canceled(_)) | None => {
+            Some(outcome::End::Canceled(canceled)) => {
+                if !canceled.by.is_empty() {
+                    self.say(&format!(
+                        "the build was canceled by {}",
+                        escape::line(&canceled.by)
+                    ));
+                }
+                let _ = self.progress().finish(&progress::Outcome::Canceled);
+            }
+            None => {
                 let _ = self.progress().finish(&progress::Outcome::Canceled);
             }
         }

@@ -51,7 +51,7 @@ pub fn take_over(path: &Path, patience: Duration) -> io::Result<Taken> {
     Err(io::ErrorKind::TimedOut.into())
 }
 
-/// Another process that has a lock file open.
+/// Another process that holds a lock.
 #[derive(Debug)]
 pub struct Holder {
     /// Its process id.
@@ -60,7 +60,8 @@ pub struct Holder {
     pub process: OwnedFd,
 }
 
-/// Every other process that has the file at `path` open, as far as we may look.
+/// Every other process that holds the file at `path` locked, as far as we may look. Those that only
+/// have it open, or wait for it, are not among them.
 ///
 /// # Errors
 /// There is no such file, or no `/proc`.
@@ -88,11 +89,20 @@ fn signal_holders(path: &Path, signal: Signal) -> io::Result<()> {
 }
 
 fn holds(pid: Pid, file: (u64, u64)) -> bool {
-    let Ok(open) = fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())) else {
+    let pid = pid.as_raw_nonzero();
+    let Ok(open) = fs::read_dir(format!("/proc/{pid}/fd")) else {
         return false;
     };
     open.flatten().any(|entry| {
-        fs::metadata(entry.path()).is_ok_and(|found| (found.dev(), found.ino()) == file)
+        let name = entry.file_name();
+        let same = fs::metadata(entry.path()).is_ok_and(|found| (found.dev(), found.ino()) == file);
+        // proc_pid_fdinfo(5): one line for each lock that was taken with the descriptor or a copy.
+        same && fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", name.to_string_lossy()))
+            .is_ok_and(|info| {
+                info.lines().any(|line| {
+                    line.starts_with("lock:") && line.contains("FLOCK") && line.contains("WRITE")
+                })
+            })
     })
 }
 
@@ -107,6 +117,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let taken = take_over(&dir.path().join("lock"), Duration::ZERO).unwrap();
         assert!(!taken.waited);
+    }
+
+    #[test]
+    fn only_who_holds_the_lock_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let held = lock::exclusive(&path, Duration::ZERO).unwrap();
+        let open = File::open(&path).unwrap();
+        let sleep = |stdin: File| {
+            Command::new("sleep")
+                .arg("600")
+                .stdin(stdin)
+                .spawn()
+                .unwrap()
+        };
+        let (mut bystander, mut holder) = (sleep(open), sleep(held));
+        let found = find(&path).unwrap();
+        let found: Vec<_> = found
+            .iter()
+            .map(|holder| holder.pid.as_raw_nonzero().get())
+            .collect();
+        for child in [&mut bystander, &mut holder] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert_eq!(found, [i32::try_from(holder.id()).unwrap()]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Where the server of a user keeps its socket, locks, log and sessions.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -99,6 +99,20 @@ impl ServerPaths {
     /// Traces of the sessions.
     pub fn sessions(&self) -> PathBuf {
         self.state.join("sessions")
+    }
+
+    /// Where the holder of the sessions says that it listens, if that is not [`Self::socket`]: it was
+    /// started with other variables. Believed only when it answers.
+    pub fn elsewhere(&self) -> Option<PathBuf> {
+        let mut text = String::new();
+        fs::File::open(self.sessions_lock())
+            .ok()?
+            .take(4096)
+            .read_to_string(&mut text)
+            .ok()?;
+        let socket = text.lines().find_map(|line| line.strip_prefix("socket "))?;
+        let socket = PathBuf::from(socket);
+        (socket != self.socket()).then_some(socket)
     }
 
     /// Makes the directories.

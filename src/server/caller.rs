@@ -30,6 +30,8 @@ pub struct Caller {
     pub directory: PathBuf,
     /// Its file mode creation mask.
     pub mask: Mask,
+    /// Its process; 0 when it is not known.
+    pub pid: u32,
     /// Its terminal; empty without one.
     pub terminal: String,
     /// Whether its standard output is a terminal.
@@ -52,6 +54,7 @@ impl TryFrom<controller::Caller> for Caller {
             env: env.collect(),
             directory,
             mask: Mask(caller.umask & 0o777),
+            pid: 0,
             terminal: caller.terminal,
             stdout_is_terminal: caller.stdout_is_terminal,
         })

@@ -8,12 +8,12 @@ use prost::Message;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
-use tonic::transport::server::UdsConnectInfo;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::caller::{Caller, Input};
+use super::life::connection::Peer;
 use super::session::record::Record;
-use super::session::{Ask, Session, actor};
+use super::session::{Ask, Session, actor, in_words};
 use super::{Server, recorder};
 use crate::proto::controller::controller_server::{Controller, ControllerServer};
 use crate::proto::controller::*;
@@ -54,35 +54,11 @@ impl Service {
 
 /// The client that makes a call.
 fn peer<T>(request: &Request<T>) -> Client {
-    let credentials = request
-        .extensions()
-        .get::<UdsConnectInfo>()
-        .and_then(|info| info.peer_cred);
-    let pid = credentials
-        .and_then(|credentials| credentials.pid())
-        .and_then(|pid| u32::try_from(pid).ok())
-        // Without a socket the caller is this process.
-        .unwrap_or_else(std::process::id);
+    let peer = request.extensions().get::<Peer>();
     Client {
-        pid,
-        terminal: terminal(pid),
+        pid: peer.and_then(|peer| peer.pid).unwrap_or_default(),
+        terminal: peer.map(Peer::terminal).unwrap_or_default(),
         ..Client::default()
-    }
-}
-
-/// The terminal on a client's standard input; empty without one.
-fn terminal(pid: u32) -> String {
-    std::fs::read_link(format!("/proc/{pid}/fd/0"))
-        .ok()
-        .and_then(|path| path.into_os_string().into_string().ok())
-        .filter(|path| path.starts_with("/dev/pts/") || path.starts_with("/dev/tty"))
-        .unwrap_or_default()
-}
-
-fn in_words(client: &Client) -> String {
-    match client.terminal.as_str() {
-        "" => format!("pid {}", client.pid),
-        terminal => format!("pid {} on {terminal}", client.pid),
     }
 }
 
@@ -141,8 +117,10 @@ impl Controller for Service {
         &self,
         request: Request<BuildRequest>,
     ) -> Result<Response<BuildResponse>, Status> {
+        let by = peer(&request).pid;
         let request = request.into_inner();
-        let caller = Caller::try_from(required(request.caller, "caller")?)?;
+        let mut caller = Caller::try_from(required(request.caller, "caller")?)?;
+        caller.pid = by;
         let keep = match request.keep {
             0 => u64::try_from(self.server.settings().keep.as_millis()).unwrap_or(u64::MAX),
             keep => keep,
@@ -171,9 +149,11 @@ impl Controller for Service {
         &self,
         request: Request<RebuildRequest>,
     ) -> Result<Response<BuildResponse>, Status> {
+        let by = peer(&request).pid;
         let request = request.into_inner();
         let session = self.find(&request.session)?;
-        let caller = Caller::try_from(required(request.caller, "caller")?)?;
+        let mut caller = Caller::try_from(required(request.caller, "caller")?)?;
+        caller.pid = by;
         let build = session.ask(|reply| Ask::Rebuild(caller, reply)).await??;
         answered(BuildResponse {
             session: session.id.clone(),
@@ -186,7 +166,7 @@ impl Controller for Service {
         &self,
         request: Request<SessionRequest>,
     ) -> Result<Response<CancelResponse>, Status> {
-        let by = in_words(&peer(&request));
+        let by = peer(&request);
         let session = self.find(&request.get_ref().session)?;
         let canceled = session.ask(|reply| Ask::Cancel(by, reply)).await?;
         answered(CancelResponse { canceled })
@@ -209,8 +189,7 @@ impl Controller for Service {
                 });
             }
         }
-        let by = in_words(&asking);
-        session.ask(|reply| Ask::Disconnect(by, reply)).await?;
+        session.ask(|reply| Ask::Disconnect(asking, reply)).await?;
         answered(DisconnectResponse {
             ended: true,
             others: Vec::new(),
@@ -373,9 +352,15 @@ impl Controller for Service {
 
     async fn shutdown(
         &self,
-        _request: Request<ShutdownRequest>,
+        request: Request<ShutdownRequest>,
     ) -> Result<Response<Self::ShutdownStream>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let peer = request.extensions().get::<Peer>().copied();
+        let usage = self.server.usage();
+        let events = self
+            .server
+            .life()
+            .shutdown(request.into_inner(), peer, usage)?;
+        answered(Box::pin(events))
     }
 }
 

@@ -27,9 +27,9 @@ pub enum Ask {
     /// Build again.
     Rebuild(Caller, oneshot::Sender<Result<u32, Status>>),
     /// Stop the running build; answered with whether one ran, once it has ended.
-    Cancel(String, oneshot::Sender<bool>),
+    Cancel(Client, oneshot::Sender<bool>),
     /// End everything. The session is gone when this is answered.
-    Disconnect(String, oneshot::Sender<()>),
+    Disconnect(Client, oneshot::Sender<()>),
     /// Keep the state for so many milliseconds from now, 0 to let it go; answered with until when.
     Keep(u64, oneshot::Sender<i64>),
     /// Start a process, or (`true`) throw away all others first.
@@ -202,6 +202,14 @@ impl Session {
     pub fn output(&self) -> Option<mpsc::Receiver<io::Result<Bytes>>> {
         let output = self.shown().output.clone();
         output.and_then(|output| output.take())
+    }
+}
+
+/// A client in words: `pid 12 on /dev/pts/3`.
+pub fn in_words(client: &Client) -> String {
+    match client.terminal.as_str() {
+        "" => format!("pid {}", client.pid),
+        terminal => format!("pid {} on {terminal}", client.pid),
     }
 }
 

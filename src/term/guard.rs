@@ -134,7 +134,7 @@ impl Terminal {
     /// Everything another [`Terminal`] needs to go on from here, at any byte of the output. Of the scrollback,
     /// the newest lines within `max_scrollback_bytes`.
     ///
-    /// Not in it: the character that REP would repeat, what an inactive alternate screen shows, and how many
+    /// Not in it: the character that REP would repeat, unless the cursor is still behind it, what an inactive alternate screen shows, and how many
     /// lines had left the scrollback. A cursor that waits behind a blank last column turns it into a space.
     pub fn snapshot(&self, max_scrollback_bytes: usize) -> Snapshot {
         snapshot::take(&self.emulator, &self.reader, max_scrollback_bytes)

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::verbs::{id, refused};
-use crate::cli::choice::ServerArgs;
+use crate::cli::choice::WhichServer;
 use crate::client::{Api, caller};
 use crate::monitor::listing;
 use crate::monitor::prefix::{self, Prefix};
@@ -61,7 +61,7 @@ pub struct ExecArgs {
     pub platform: Option<String>,
     /// Which server.
     #[command(flatten)]
-    pub server: ServerArgs,
+    pub server: WhichServer,
     /// Id, the beginning of one, or a name.
     #[arg(value_name = "SESSION")]
     pub session: String,

@@ -45,16 +45,22 @@ fn flags_of_the_debugger_on_both_sides_of_build() {
 fn detach_of_the_original_says_which_server() {
     let server = |line: &str| {
         let which = flags(line).which_server();
-        which.map(|server| server.server.unwrap_or_default())
+        which.map(|which| which.server)
     };
     let table = [
-        ("debug build .", Ok("")),
-        ("debug --detach build .", Ok("on")),
-        ("debug build --detach=true .", Ok("on")),
-        ("debug --detach=false build .", Ok("off")),
-        ("debug --detach build --detach=false .", Ok("off")),
-        ("debug --server=off build .", Ok("off")),
-        ("debug --detach --server=auto build .", Ok("auto")),
+        ("debug build .", Ok(None)),
+        ("debug --detach build .", Ok(Some(ServerChoice::On))),
+        ("debug build --detach=true .", Ok(Some(ServerChoice::On))),
+        ("debug --detach=false build .", Ok(Some(ServerChoice::Off))),
+        (
+            "debug --detach build --detach=false .",
+            Ok(Some(ServerChoice::Off)),
+        ),
+        ("debug --server=off build .", Ok(Some(ServerChoice::Off))),
+        (
+            "debug --detach --server=auto build .",
+            Ok(Some(ServerChoice::Auto)),
+        ),
         (
             "debug --detach --server=off build .",
             Err("--detach and --server=off contradict each other"),
@@ -65,7 +71,7 @@ fn detach_of_the_original_says_which_server() {
         ),
     ];
     for (line, expected) in table {
-        let expected = expected.map(str::to_owned).map_err(str::to_owned);
+        let expected = expected.map_err(str::to_owned);
         assert_eq!(server(line), expected, "{line}");
     }
 }

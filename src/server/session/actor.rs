@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::record::{Record, State};
-use super::{Ask, Session};
+use super::{Ask, Session, in_words};
 use crate::build::flags;
 use crate::build::options::{BuildOptions, Destination};
 use crate::proto::controller::trace_event::Event;
@@ -30,6 +30,9 @@ const INBOX: usize = 16;
 
 /// Listings of a running build change at most this often.
 const LISTING_PAUSE: Duration = Duration::from_millis(100);
+
+/// A state that is to be kept for so long is not kept: 0 means the default where that is asked for.
+const NOT_AT_ALL: Duration = Duration::from_millis(1);
 
 /// A kept state that nobody is attached to is looked at again when its time has come; this is how long
 /// "never" is.
@@ -137,12 +140,17 @@ struct Actor {
     kept: Option<Kept>,
     /// Told when processes begin, end, or are attached to.
     processes_changed: mpsc::Receiver<()>,
+    /// One for each process that runs.
+    processes: Vec<UsageOf>,
 }
 
 struct Running {
     build: tokio::task::JoinHandle<Ran>,
     recorder: Arc<Recorder>,
     cancel: CancellationToken,
+    /// Who started it.
+    starter: u32,
+    /// Who stopped it, when it was somebody else.
     canceled_by: String,
     waiting: Vec<oneshot::Sender<bool>>,
     _usage: UsageOf,
@@ -178,15 +186,14 @@ impl Actor {
             running: None,
             kept: None,
             processes_changed,
+            processes: Vec::new(),
         }
     }
 
     /// Starts the next build.
     fn begin(&mut self, caller: Caller, options: BuildOptions) -> Result<Started, Status> {
-        if self.server.is_leaving() {
-            return Err(Status::unavailable(
-                "the server is leaving and takes no new builds; try again",
-            ));
+        if let Some(why) = self.server.refusal() {
+            return Err(Status::unavailable(why));
         }
         let number = self.record.build + 1;
         let path = self
@@ -206,6 +213,7 @@ impl Actor {
             ..Default::default()
         };
         let recorder = Arc::new(Recorder::new(writer));
+        let starter = caller.pid;
         let cancel = CancellationToken::new();
         let (mut stdin, mut stdout) = (None, None);
         {
@@ -240,6 +248,7 @@ impl Actor {
             build: tokio::spawn(build::run(order, around)),
             recorder,
             cancel,
+            starter,
             canceled_by: String::new(),
             waiting: Vec::new(),
             _usage: self.server.uses(|usage| &mut usage.builds),
@@ -264,7 +273,7 @@ impl Actor {
             && let Err(error) = journal::write_meta(&dir, &self.record.encode())
         {
             // The session lives on without; only a server that starts anew would not know it.
-            tracing::warn!(session = self.session.id, "{error}");
+            self.server.says(&self.session.id, &error.to_string());
         }
         self.server.changed(&self.session);
     }
@@ -309,7 +318,12 @@ impl Actor {
 
     /// As long as somebody is attached, the time that the state is kept does not run.
     fn attended(&mut self) {
-        let (_, attached) = self.session.processes.counts();
+        let (running, attached) = self.session.processes.counts();
+        self.processes.truncate(running);
+        while self.processes.len() < running {
+            let usage = self.server.uses(|usage| &mut usage.processes);
+            self.processes.push(usage);
+        }
         if let Some(kept) = self.kept.as_mut() {
             let keep = Duration::from_millis(self.record.keep);
             if attached > 0 {
@@ -332,6 +346,7 @@ impl Actor {
     /// Ends processes and lets the state go.
     async fn release(&mut self, why: &str) {
         self.session.processes.close(why).await;
+        self.processes.clear();
         if let Some(kept) = self.kept.take() {
             match kept.open {
                 Open::Failed(failed) => failed.release().await,
@@ -346,7 +361,7 @@ impl Actor {
         match why {
             Lost::Engine(why) => {
                 let reason = "lost connection to builder; reload builds it again";
-                tracing::info!(session = self.session.id, "{why}");
+                self.server.says(&self.session.id, &why.to_string());
                 self.session.processes.close(reason).await;
                 self.kept = None;
                 self.record.last.reason = reason.to_owned();
@@ -454,7 +469,7 @@ impl Actor {
     async fn keep(&mut self, open: Option<Open>) {
         let Some(mut open) = open else { return };
         let keep = Duration::from_millis(self.record.keep);
-        if keep.is_zero() {
+        if keep <= NOT_AT_ALL {
             match open {
                 Open::Failed(failed) => failed.release().await,
                 Open::Success(success) => success.release().await,
@@ -503,16 +518,16 @@ impl Actor {
                 let _ = reply.send(0);
             }
             Ask::Cancel(by, reply) => {
-                if !running.cancel.is_cancelled() {
-                    running.canceled_by = by;
+                if !running.cancel.is_cancelled() && by.pid != running.starter {
+                    running.canceled_by = in_words(&by);
                 }
                 running.cancel.cancel();
                 running.waiting.push(reply);
             }
             Ask::Disconnect(by, reply) => {
-                running.canceled_by = by;
+                running.canceled_by = in_words(&by);
                 self.stop_build().await;
-                return self.answer(Ask::Disconnect(String::new(), reply)).await;
+                return self.answer(Ask::Disconnect(by, reply)).await;
             }
             Ask::Leave(reason, reply) => {
                 running.canceled_by = format!("the server: {reason}");
@@ -550,14 +565,11 @@ impl Actor {
                 self.attended();
             }
             Ask::Disconnect(by, reply) => {
-                let why = match by.as_str() {
-                    "" => "the session was ended".to_owned(),
-                    by => format!("the session was ended by {by}"),
-                };
+                let why = format!("the session was ended by {}", in_words(&by));
                 self.release(&why).await;
                 self.server.leave_out(&self.session.id);
                 if let Err(error) = self.server.store().remove(&self.session.id) {
-                    tracing::warn!(session = self.session.id, "{error}");
+                    self.server.says(&self.session.id, &error.to_string());
                 }
                 let _ = reply.send(());
                 return Next::End;

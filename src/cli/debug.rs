@@ -139,8 +139,12 @@ pub struct Target {
     pub server: WhichServer,
 }
 
-fn about(word: Word) -> &'static str {
-    table::spec(word).map_or("", |spec| spec.about)
+/// What the monitor's command does, as a sentence like the others.
+fn about(word: Word) -> String {
+    let about = table::spec(word).map_or("", |spec| spec.about);
+    let mut letters = about.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// The commands of `buildx debug`.

@@ -1,5 +1,6 @@
 //! Tests against a real engine and real terminals, by feature.
 
+mod sessions;
 mod support;
 
 mod builders;

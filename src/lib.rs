@@ -9,7 +9,8 @@
 //!   typed errors, and the [`engine::callbacks`] that the engine makes on the client's connection.
 //! * [`build`]: flags → request; the run of one build; result files; what to say when it fails.
 //! * [`progress`]: one model of a build ([`progress::trace`]) and its printers.
-//! * [`term`]: the filter between hostile bytes and the user's terminal.
+//! * [`term`]: between hostile bytes and the user's terminal: filters for text, the guarded screen of a process, and
+//!   what of its output a real terminal may obey.
 //!
 //! Dependence goes one way: `paths` ← `engine`, `builder`, `term` ← `progress` ← `build` ← `cli`.
 //!

@@ -11,4 +11,5 @@ mod flags;
 mod gateway;
 mod progress;
 mod secrets;
+mod server;
 mod traps;

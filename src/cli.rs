@@ -14,6 +14,7 @@ use crate::paths::Env;
 
 pub mod build;
 pub mod choice;
+pub mod debug;
 pub mod server;
 pub mod stop;
 pub mod version;
@@ -57,6 +58,8 @@ pub enum Command {
     /// Build an image or files from a Dockerfile.
     #[command(visible_alias = "b")]
     Build(Box<BuildCommand>),
+    /// Debug builds: a shell in the step that fails, and the monitor.
+    Debug(Box<debug::DebugCommand>),
     /// Stop the engine of a builder that buildx runs by itself.
     Stop {
         /// The builder (default: --builder, else embedded).
@@ -94,6 +97,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse(args) {
         Parsed::Run(cli, words) => match cli.command {
             Some(Command::Build(args)) => build::run(args.build, args.manner, cli.global, words),
+            Some(Command::Debug(args)) => debug::run(*args, cli.global, words),
             Some(Command::Stop { name }) => stop(name.or(cli.global.which.builder)),
             Some(Command::Server(args)) => match args.command {
                 Some(command) => server::run(&args.place, command),
@@ -198,6 +202,7 @@ fn command_of(args: &[OsString]) -> &str {
         .find_map(|arg| match arg {
             "build" | "b" => Some("build"),
             "server" => Some("server"),
+            "debug" => Some("debug"),
             "stop" => Some("stop"),
             "version" => Some("version"),
             _ => None,

@@ -38,7 +38,7 @@ pub struct Manner {
 }
 
 /// A span as a session keeps it, in milliseconds. Nothing at all is told as 1: 0 is the default.
-fn keep(text: &str) -> Result<u64, String> {
+pub(super) fn keep(text: &str) -> Result<u64, String> {
     let span = super::choice::span(text)?;
     Ok(u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1))
 }

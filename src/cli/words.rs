@@ -5,29 +5,41 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command};
 
 use super::build::Manner;
+use super::debug::Flags;
 
-/// The words of the subcommand in `matches`; none when it is no build.
+/// The words of the build that `matches` ask for; none when they ask for none. Those of a debugged
+/// build come from both sides of `build`.
 pub fn of(root: &Command, matches: &ArgMatches) -> Vec<String> {
+    let mut root = root.clone();
+    root.build();
     match matches.subcommand() {
-        Some(("build", matches)) => {
-            let mut root = root.clone();
-            root.build();
-            root.find_subcommand("build")
-                .map(|command| words(command, matches))
-                .unwrap_or_default()
+        Some(("build", matches)) => words(&root, &["build"], matches),
+        Some(("debug", matches)) => {
+            let mut words = words(&root, &["debug"], matches);
+            if let Some(("build", matches)) = matches.subcommand() {
+                words.extend(self::words(&root, &["debug", "build"], matches));
+            }
+            words
         }
         _ => Vec::new(),
     }
 }
 
-/// The words of `command`, apart from the flags of [`Manner`].
-pub fn words(command: &Command, matches: &ArgMatches) -> Vec<String> {
-    let manner = Manner::augment_args(Command::new(""));
+/// The words of the command that `path` leads to, apart from the flags of this process.
+fn words(root: &Command, path: &[&str], matches: &ArgMatches) -> Vec<String> {
+    let mut command = Some(root);
+    for name in path {
+        command = command.and_then(|command| command.find_subcommand(name));
+    }
+    let Some(command) = command else {
+        return Vec::new();
+    };
+    let own = Flags::augment_args(Manner::augment_args(Command::new("")));
     let mut words = Vec::new();
     let mut places = Vec::new();
     for arg in command.get_arguments() {
         let id = arg.get_id();
-        if manner.get_arguments().any(|own| own.get_id() == id)
+        if own.get_arguments().any(|own| own.get_id() == id)
             || matches.try_contains_id(id.as_str()).is_err()
             || matches.value_source(id.as_str()) != Some(ValueSource::CommandLine)
         {
@@ -87,5 +99,16 @@ mod tests {
         let words = words_of("build --detach --name n --server=off --keep 1h --root /r -t x .");
         assert_eq!(words, ["--tag=x", "."]);
         assert!(words_of("version").is_empty());
+    }
+
+    #[test]
+    fn both_sides_of_a_debugged_build() {
+        let line = "debug -t a --invoke sh --on=always build --build-arg X=1 --server=off --prefix ctrl-b -t b .";
+        assert_eq!(
+            words_of(line),
+            ["--tag=a", "--build-arg=X=1", "--tag=b", "."]
+        );
+        assert_eq!(words_of("debug --progress plain"), ["--progress=plain"]);
+        assert!(words_of("debug ls --root /r").is_empty());
     }
 }

@@ -129,11 +129,22 @@ impl Controller for Fake {
         Ok(Response::new(ListSessionsResponse { sessions }))
     }
     type WatchSessionsStream = Answers<SessionEvent>;
+    /// Every session, and then all of them go.
     async fn watch_sessions(
         &self,
         _: Request<WatchSessionsRequest>,
     ) -> Result<Response<Self::WatchSessionsStream>, Status> {
-        none()
+        use session_event::Event;
+        let sessions = self.canned().sessions.clone();
+        let ids: Vec<_> = sessions.iter().map(|session| session.id.clone()).collect();
+        let changed = sessions.into_iter().map(Event::Changed);
+        let gone = ids.into_iter().map(Event::Gone);
+        let events: Vec<_> = changed
+            .chain([Event::Ready(Ready {})])
+            .chain(gone)
+            .map(|event| Ok(SessionEvent { event: Some(event) }))
+            .collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(events))))
     }
     async fn inspect(
         &self,

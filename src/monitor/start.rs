@@ -23,6 +23,9 @@ use crate::proto::controller::{
 };
 use crate::term::escape;
 
+/// What is said where a monitor is wanted and cannot be.
+pub const NO_TERMINAL: &str = "the monitor needs a terminal on standard input and output; for scripts there are the commands that 'buildx debug --help' lists";
+
 /// What the user wants of a monitor.
 #[derive(Clone, Debug)]
 pub struct Wish {
@@ -55,10 +58,7 @@ impl Wish {
     /// There is no terminal; one line.
     pub fn open(&self, api: Api, session: Option<String>, started: bool) -> Result<Line, String> {
         if !terminal::is_there() {
-            return Err(
-                "the monitor needs a terminal on standard input and output; for scripts there are the commands of 'buildx debug --help'"
-                    .to_owned(),
-            );
+            return Err(NO_TERMINAL.to_owned());
         }
         let cannot = |error| format!("cannot use the terminal: {error}");
         let terminal = Terminal::open().map_err(cannot)?;

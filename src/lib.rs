@@ -11,7 +11,8 @@
 //! * [`client`]: the client's side of the server: requests, and builds as the server tells them.
 //! * [`monitor`]: the debugger's commands and its line mode, as clients of the server.
 //! * [`progress`]: one model of a build ([`progress::trace`]) and its printers.
-//! * [`term`]: the filter between hostile bytes and the user's terminal.
+//! * [`term`]: between hostile bytes and the user's terminal: filters for text, the guarded screen of a process, and
+//!   what of its output a real terminal may obey.
 //!
 //! Dependence goes one way: `paths` ← `engine`, `builder`, `term` ← `progress` ← `build` ← `client` ←
 //! `monitor` ← `cli`.

@@ -1,5 +1,6 @@
 //! Tests against a real engine and real terminals, by feature.
 
+mod sessions;
 mod support;
 
 mod builders;
@@ -10,4 +11,5 @@ mod flags;
 mod gateway;
 mod progress;
 mod secrets;
+mod server;
 mod traps;

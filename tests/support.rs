@@ -6,3 +6,4 @@ pub mod engine;
 pub mod proxy;
 pub mod pty;
 pub mod registry;
+pub mod shared;

@@ -23,6 +23,10 @@
 //! Then [`Server::leave`](super::Server::leave) tells the clients why, open calls may finish for a
 //! moment, and the process ends. A second signal ends it at once.
 //!
+//! A socket that vanishes (the end of a login takes `/run/user/UID` away, cleaners take files) is made
+//! again. When its directory or the lock file went as well, the server leaves as soon as nobody needs
+//! it, because nobody can find it any more.
+//!
 //! # Draining
 //!
 //! A draining server keeps its socket and its locks until the last one it waits for is gone. It does

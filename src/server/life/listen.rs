@@ -1,13 +1,14 @@
 //! The socket: bound by the holder of the life lock only, and closed to everybody but its owner.
 
-use std::fs::{self, Permissions};
-use std::io;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
@@ -56,6 +57,19 @@ impl Socket {
         })
     }
 
+    /// Directory and path of a socket that we made ourselves.
+    pub fn place(&self) -> Option<(&Path, &Path)> {
+        let (path, _) = self.ours.as_ref()?;
+        Some((path.parent()?, path))
+    }
+
+    /// Whether the path still leads to this socket.
+    pub fn is_there(&self) -> bool {
+        self.ours
+            .as_ref()
+            .is_none_or(|(path, ours)| identity(path).is_ok_and(|found| found == *ours))
+    }
+
     /// For the runtime.
     pub fn listener(&self) -> io::Result<UnixListener> {
         UnixListener::from_std(self.listener.try_clone()?)
@@ -63,15 +77,42 @@ impl Socket {
 
     /// Stops listening. The path is unlinked if it still leads to this socket.
     pub fn close(self) {
-        if let Some((path, ours)) = self.ours
-            && identity(&path).is_ok_and(|found| found == ours)
+        if self.is_there()
+            && let Some((path, _)) = self.ours
         {
             let _ = fs::remove_file(path);
         }
     }
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
+/// Says something whenever a name vanishes from `directory`: cleaners of temporary files and the end
+/// of a login take sockets away while their servers run. A thread of its own, which blocks until then.
+///
+/// # Errors
+/// The kernel watches no more directories.
+pub fn watch(directory: &Path) -> io::Result<mpsc::Receiver<()>> {
+    let events = inotify::init(CreateFlags::CLOEXEC)?;
+    let wanted = WatchFlags::DELETE
+        | WatchFlags::MOVED_FROM
+        | WatchFlags::DELETE_SELF
+        | WatchFlags::MOVE_SELF;
+    inotify::add_watch(&events, directory, wanted)?;
+    let (send, receive) = mpsc::channel(1);
+    std::thread::Builder::new()
+        .name("socket watch".into())
+        .spawn(move || {
+            let mut events = File::from(events);
+            let mut ignored = [0; 4096];
+            // What it was is looked up in the file system.
+            while events.read(&mut ignored).is_ok_and(|read| read > 0)
+                && send.blocking_send(()).is_ok()
+            {}
+        })?;
+    Ok(receive)
+}
+
+/// Device and inode.
+pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     let found = fs::symlink_metadata(path)?;
     Ok((found.dev(), found.ino()))
 }

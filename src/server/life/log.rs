@@ -20,7 +20,25 @@ pub struct Log {
     /// `None`: nothing is said.
     level: Option<Level>,
     /// `None`: standard error, as it is.
-    file: Option<Arc<Mutex<Rotating>>>,
+    file: Option<Arc<Mutex<Sink>>>,
+}
+
+#[derive(Debug)]
+struct Sink {
+    file: Rotating,
+    /// Whether the standard output is this file, too. Before that it is the pipe to the client that
+    /// waits for the server.
+    stdout: bool,
+}
+
+impl Sink {
+    /// A failure leaves the streams with the old file.
+    fn redirect(&self) {
+        let _ = rustix::stdio::dup2_stderr(self.file.file());
+        if self.stdout {
+            let _ = rustix::stdio::dup2_stdout(self.file.file());
+        }
+    }
 }
 
 impl Log {
@@ -48,18 +66,23 @@ impl Log {
     pub fn open(path: &Path, level: Level) -> std::io::Result<Self> {
         let file = Rotating::open(path, LIMIT)?;
         rustix::stdio::dup2_stderr(file.file())?;
+        let sink = Sink {
+            file,
+            stdout: false,
+        };
         Ok(Self {
             level: Some(level),
-            file: Some(Arc::new(Mutex::new(file))),
+            file: Some(Arc::new(Mutex::new(sink))),
         })
     }
 
     /// Makes the file the standard output as well, whose former self is thereby closed.
     pub fn take_stdout(&self) {
         if let Some(file) = &self.file
-            && let Ok(file) = file.lock()
+            && let Ok(mut sink) = file.lock()
         {
-            let _ = rustix::stdio::dup2_stdout(file.file());
+            sink.stdout = true;
+            sink.redirect();
         }
     }
 
@@ -97,11 +120,10 @@ impl Log {
                 let _ = std::io::stderr().write_all(line.as_bytes());
             }
             Some(file) => {
-                if let Ok(mut file) = file.lock()
-                    && file.append(line.as_bytes())
+                if let Ok(mut sink) = file.lock()
+                    && sink.file.append(line.as_bytes())
                 {
-                    let _ = rustix::stdio::dup2_stdout(file.file());
-                    let _ = rustix::stdio::dup2_stderr(file.file());
+                    sink.redirect();
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Seek, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use rustix::process::{setsid, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -83,7 +85,7 @@ fn background(mut args: impl Iterator<Item = OsString>) -> ExitCode {
             log_path: path,
             log,
             socket,
-            _locks: locks,
+            locks,
         })
     };
     let outcome = start().and_then(|start| {
@@ -136,7 +138,7 @@ pub fn foreground(paths: ServerPaths, config: Config, env: &Env) -> Result<(), N
         config,
         log,
         socket,
-        _locks: locks,
+        locks,
     };
     start.run(|| ())
 }
@@ -155,7 +157,7 @@ fn log_panics(log: Log) {
 
 /// What a server holds for its life.
 struct Locks {
-    _life: File,
+    life: File,
     _sessions: File,
 }
 
@@ -181,9 +183,20 @@ impl Locks {
         };
         note(&sessions, paths);
         Ok(Self {
-            _life: life,
+            life,
             _sessions: sessions,
         })
+    }
+}
+
+impl Locks {
+    /// Whether the lock that we hold is still the one that others would take.
+    fn hold(&self, paths: &ServerPaths) -> bool {
+        let ours = self.life.metadata().map(|found| (found.dev(), found.ino()));
+        match (ours, listen::identity(&paths.life_lock())) {
+            (Ok(ours), Ok(found)) => ours == found,
+            _ => false,
+        }
     }
 }
 
@@ -229,7 +242,7 @@ struct Start {
     log: Log,
     socket: Socket,
     /// Given back by the end of the process.
-    _locks: Locks,
+    locks: Locks,
 }
 
 impl Start {
@@ -253,8 +266,8 @@ impl Start {
             config,
             log_path,
             log,
-            socket,
-            _locks,
+            mut socket,
+            locks,
         } = self;
         let failed = |what: &str, error: io::Error| NotStarted::Failed(format!("{what}: {error}"));
         let signal = |kind| signal(kind).map_err(|error| failed("cannot catch signals", error));
@@ -273,16 +286,17 @@ impl Start {
             says: log.clone(),
         })
         .map_err(|error| NotStarted::Failed(format!("cannot open the sessions: {error}")))?;
-        let listener = socket
-            .listener()
-            .map_err(|error| failed("cannot listen", error))?;
         let (accepted, connections) = mpsc::channel(16);
-        let accepting = tokio::spawn(listen::accept(
-            listener,
-            life.clone(),
-            log.clone(),
-            accepted,
-        ));
+        let accept = |socket: &Socket| -> io::Result<JoinHandle<()>> {
+            let listener = socket.listener()?;
+            let (life, log, accepted) = (life.clone(), log.clone(), accepted.clone());
+            Ok(tokio::spawn(listen::accept(listener, life, log, accepted)))
+        };
+        let mut accepting = accept(&socket).map_err(|error| failed("cannot listen", error))?;
+        // Without a watch the socket is only not put back.
+        let mut vanished = socket
+            .place()
+            .and_then(|(directory, _)| listen::watch(directory).ok());
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = {
             let (server, connections) = (server.clone(), ReceiverStream::new(connections));
@@ -300,17 +314,53 @@ impl Start {
         ));
         ready();
 
-        let reason = tokio::select! {
-            reason = life.ended() => reason,
-            _ = terminate.recv() => "it was told to end (SIGTERM)".to_owned(),
-            _ = interrupt.recv() => "it was interrupted".to_owned(),
-            () = idle::over(config.idle_timeout, &life, server.usage()) => {
-                "nobody needed it any more".to_owned()
+        let mut lost = false;
+        let reason = loop {
+            let patience = if lost {
+                Some(Duration::ZERO)
+            } else {
+                config.idle_timeout
+            };
+            let name_gone = async {
+                match &mut vanished {
+                    Some(vanished) => vanished.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                reason = life.ended() => break reason,
+                _ = terminate.recv() => break "it was told to end (SIGTERM)".to_owned(),
+                _ = interrupt.recv() => break "it was interrupted".to_owned(),
+                () = idle::over(patience, &life, server.usage()) => {
+                    break "nobody needed it any more".to_owned();
+                }
+                seen = name_gone => {
+                    if seen.is_none() {
+                        vanished = None;
+                    }
+                    if socket.is_there() || lost {
+                        continue;
+                    }
+                    // The holder of the lock, and nobody else, may bind the path.
+                    let bound = locks.hold(&paths).then(|| Socket::bind(&paths.socket()).ok());
+                    match bound.flatten().and_then(|new| Some((accept(&new).ok()?, new))) {
+                        Some((new_accepting, new)) => {
+                            log.warn("the socket was gone: made another one");
+                            accepting.abort();
+                            (accepting, socket) = (new_accepting, new);
+                        }
+                        None => {
+                            log.warn("the socket is gone: leaving when nobody needs this server");
+                            lost = true;
+                        }
+                    }
+                }
             }
         };
         // For calls that ask whether the server takes new builds.
         life.end(&reason);
         log.info(&format!("leaving: {reason}"));
+        // A call of accept that is dropped closes its copy of the listener; the other one is closed here.
         accepting.abort();
         let _ = accepting.await;
         socket.close();

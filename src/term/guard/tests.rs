@@ -78,6 +78,12 @@ fn contents(terminal: &Terminal) -> String {
 }
 
 #[test]
+fn a_terminal_can_live_in_any_task() {
+    fn is_send<T: Send + 'static>(_: &T) {}
+    is_send(&Terminal::new(1, 1, 0));
+}
+
+#[test]
 fn what_vt100_lacks_is_translated() {
     let table = [
         ("line drawing", "\x1b(0lqk\x1b(Bq", "┌─┐q"),
@@ -394,7 +400,7 @@ fn run(terminal: &mut Terminal, steps: &[Step]) -> bool {
 }
 
 proptest! {
-    #![proptest_config(hostile::config(400))]
+    #![proptest_config(hostile::config(150))]
 
     /// No panic, not even one that is caught; no character that could deceive.
     #[test]

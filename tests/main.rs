@@ -9,6 +9,7 @@ mod context;
 mod exports;
 mod flags;
 mod gateway;
+mod monitor;
 mod progress;
 mod secrets;
 mod server;

@@ -55,7 +55,10 @@ fn keys_after_the_prefix() {
         "{screen}"
     );
     // The prefix twice sends one; the terminal shows it as ^A.
-    pty.send("cat -v\r");
+    pty.send("echo ready; cat -v\r");
+    pty.wait_until("the program", |screen| {
+        screen.trim_end().ends_with("\nready")
+    });
     pty.send("\x01\x01x\r");
     pty.wait_until("the echo of the prefix", |screen| {
         screen.matches("^Ax").count() >= 2
@@ -76,14 +79,14 @@ fn the_end_of_a_process_leads_back_to_the_monitor() {
     pty.wait_until("that there is nothing", |screen| {
         screen.contains("Process isn't attached (previous \"exec\" exited?). Use \"attach\"")
     });
-    let said = command(&mut pty, "exec sh -c 'cat made; exec sh'");
+    let said = command(&mut pty, "exec sh -c 'cat made; exec cat'");
     assert!(
         said.contains("started. Press Ctrl-a-c to switch to that process."),
         "{said}"
     );
     pty.send("\x01c");
     pty.wait_until("its output", |screen| {
-        screen.trim_end().ends_with("partial\n/srv/app #")
+        screen.trim_end().ends_with("Switched IO\npartial")
     });
 }
 

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn a_failed_state_is_kept_and_poisons_no_other_build() {
     let server = Shared::on(engine());
-    let context = Context::busybox(FAILS).file("other", "");
+    let context = fails("poisons nothing");
     let first = server
         .build(&["--no-cache-filter", "none"], &context)
         .fails(1);
@@ -62,7 +62,7 @@ fn a_step_that_works_again_is_built_and_cached_while_its_failure_is_held() {
 #[tokio::test]
 async fn the_time_that_a_state_is_kept_is_shown_and_can_be_changed() {
     let server = Shared::on(engine());
-    let context = Context::busybox(FAILS);
+    let context = fails("is kept");
     server
         .build(&["--no-cache", "--keep", "1h", "--name", "kept"], &context)
         .fails(1);

@@ -367,7 +367,11 @@ impl Actor {
                 self.record.last.reason = reason.to_owned();
                 self.publish(true);
             }
-            Lost::Yield { to, done } => {
+            Lost::Yield { to, force, done } => {
+                let (running, attached) = self.session.processes.counts();
+                if !force && running + attached > 0 {
+                    return;
+                }
                 let why = format!(
                     "the state was let go because session {to} runs the same step; reload builds it again"
                 );
@@ -382,7 +386,7 @@ impl Actor {
                     // Somebody works in it; the engine may show the other build the old failure.
                     return;
                 }
-                let why = "the state was let go because a build from elsewhere runs on the engine; reload builds it again";
+                let why = "the state was let go because a build from elsewhere comes to the same step; reload builds it again";
                 self.release(why).await;
                 self.record.last.reason = why.to_owned();
                 self.publish(true);
@@ -480,7 +484,11 @@ impl Actor {
         match &mut open {
             Open::Failed(failed) => {
                 self.session.processes.open(failed.state.clone());
-                foreign = Some(foreign::Watch::start(failed.engine(), self.server.refs()));
+                foreign = Some(foreign::Watch::start(
+                    failed.engine(),
+                    self.server.refs(),
+                    failed.step(),
+                ));
             }
             Open::Success(success) => {
                 if success.is_empty() {
@@ -647,6 +655,7 @@ enum Lost {
     Engine(String),
     Yield {
         to: String,
+        force: bool,
         done: oneshot::Sender<()>,
     },
     Foreign,
@@ -667,7 +676,7 @@ async fn lost(kept: Option<&mut Kept>) -> Lost {
         Open::Failed(failed) => tokio::select! {
             gone = failed.gone() => match gone {
                 build::Gone::Engine(why) => Lost::Engine(why),
-                build::Gone::Yield(asked) => Lost::Yield { to: asked.to, done: asked.done },
+                build::Gone::Yield(asked) => Lost::Yield { to: asked.to, force: asked.force, done: asked.done },
             },
             () = foreign => Lost::Foreign,
         },

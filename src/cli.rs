@@ -201,8 +201,8 @@ fn command_of(args: &[OsString]) -> &str {
         .filter_map(|arg| arg.to_str())
         .find_map(|arg| match arg {
             "build" | "b" => Some("build"),
-            "server" => Some("server"),
             "debug" => Some("debug"),
+            "server" => Some("server"),
             "stop" => Some("stop"),
             "version" => Some("version"),
             _ => None,

@@ -3,10 +3,11 @@
 
 use std::process::ExitCode;
 
-use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::Global;
 use super::choice::WhichServer;
+use super::server::Format;
 use crate::build::flags::{self, BuildArgs};
 use crate::client::Client;
 use crate::client::choice::ServerChoice;
@@ -110,16 +111,6 @@ impl FromArgMatches for Before {
     }
 }
 
-/// How a command prints what it knows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    #[default]
-    Table,
-    /// For programs.
-    Json,
-}
-
 /// The flag of commands that list something.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Listing {
@@ -148,8 +139,12 @@ pub struct Target {
     pub server: WhichServer,
 }
 
-fn about(word: Word) -> &'static str {
-    table::spec(word).map_or("", |spec| spec.about)
+/// What the monitor's command does, as a sentence like the others.
+fn about(word: Word) -> String {
+    let about = table::spec(word).map_or("", |spec| spec.about);
+    let mut letters = about.chars();
+    let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
 }
 
 /// The commands of `buildx debug`.

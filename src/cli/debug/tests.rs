@@ -43,19 +43,24 @@ fn flags_of_the_debugger_on_both_sides_of_build() {
 
 #[test]
 fn detach_of_the_original_says_which_server() {
-    use crate::client::choice::ServerChoice::{Auto, Off, On};
     let server = |line: &str| {
         let which = flags(line).which_server();
-        which.map(|server| server.server)
+        which.map(|which| which.server)
     };
     let table = [
         ("debug build .", Ok(None)),
-        ("debug --detach build .", Ok(Some(On))),
-        ("debug build --detach=true .", Ok(Some(On))),
-        ("debug --detach=false build .", Ok(Some(Off))),
-        ("debug --detach build --detach=false .", Ok(Some(Off))),
-        ("debug --server=off build .", Ok(Some(Off))),
-        ("debug --detach --server=auto build .", Ok(Some(Auto))),
+        ("debug --detach build .", Ok(Some(ServerChoice::On))),
+        ("debug build --detach=true .", Ok(Some(ServerChoice::On))),
+        ("debug --detach=false build .", Ok(Some(ServerChoice::Off))),
+        (
+            "debug --detach build --detach=false .",
+            Ok(Some(ServerChoice::Off)),
+        ),
+        ("debug --server=off build .", Ok(Some(ServerChoice::Off))),
+        (
+            "debug --detach --server=auto build .",
+            Ok(Some(ServerChoice::Auto)),
+        ),
         (
             "debug --detach --server=off build .",
             Err("--detach and --server=off contradict each other"),

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use serde_json::Value;
 
-use super::{Format, build, json};
+use super::{build, json};
+use crate::cli::server::Format;
 use crate::client::follow::{View, exit_code};
 use crate::client::logs;
 use crate::client::{Api, caller, status};

@@ -7,6 +7,7 @@ use tokio_stream::Stream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::Server;
+use super::life::connection::Peer;
 use crate::proto::controller::controller_server::{Controller, ControllerServer};
 use crate::proto::controller::*;
 
@@ -137,8 +138,11 @@ impl Controller for Service {
     type ShutdownStream = Answers<ShutdownEvent>;
     async fn shutdown(
         &self,
-        _request: Request<ShutdownRequest>,
+        request: Request<ShutdownRequest>,
     ) -> Result<Response<Self::ShutdownStream>, Status> {
-        Err(Status::unimplemented("not yet"))
+        let asker = request.extensions().get::<Peer>().copied();
+        let (life, usage) = (self.server.life(), self.server.usage());
+        let events = life.shutdown(request.into_inner(), asker, usage)?;
+        Ok(Response::new(Box::pin(events)))
     }
 }

@@ -299,7 +299,7 @@ async fn disconnect_ends_a_session_and_leaves_nothing() {
         0
     );
     let output = server.run(["debug", "inspect", &id]).fails(1);
-    assert!(output.error_line().contains("no session"), "{output}");
+    assert!(output.error_line().contains("unknown ID"), "{output}");
 }
 
 #[tokio::test]

@@ -1,8 +1,18 @@
 //! stand-in
-use crate::engine::errors::{BuildError, FailedExec};
+use super::state::OpenState;
+use crate::engine::errors::BuildError;
+use crate::proto::controller::{ExecRequest, State};
+use tonic::Status;
+pub struct Place {
+    pub state: State,
+    pub notes: Vec<String>,
+}
 pub fn why_no_state(_: &BuildError) -> Option<String> {
     None
 }
-pub fn is_before_only(exec: &FailedExec) -> bool {
-    exec.op.get("exec").is_none()
+pub fn find(_: &OpenState, _: &ExecRequest) -> Result<Place, Status> {
+    Ok(Place {
+        state: State::After,
+        notes: vec![],
+    })
 }

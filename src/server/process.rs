@@ -1,36 +1,52 @@
 //! stand-in
 use super::state::OpenState;
 use crate::proto::controller::*;
-use tonic::{Status, Streaming};
+use tokio::sync::watch;
+use tonic::Status;
 #[derive(Debug, Default, Clone)]
 pub struct Settings {
     pub scrollback: usize,
+    pub retained: usize,
 }
-#[derive(Debug)]
-pub struct Processes;
-type Out = std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<AttachOutput, Status>> + Send>>;
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub processes: usize,
+    pub clients: usize,
+    pub revision: u64,
+}
+#[derive(Debug, Clone)]
+pub struct Processes(
+    watch::Receiver<Counts>,
+    std::sync::Arc<watch::Sender<Counts>>,
+);
+pub type Attached =
+    std::pin::Pin<Box<dyn tokio_stream::Stream<Item = Result<AttachOutput, Status>> + Send>>;
+pub fn describe(_: &Client) -> String {
+    String::new()
+}
 impl Processes {
-    pub fn new(_: String, _: Settings, _changed: impl Fn() + Send + Sync + 'static) -> Self {
-        Self
+    pub fn new(_: impl Into<String>, _: Settings) -> Self {
+        let (a, b) = watch::channel(Counts::default());
+        Self(b, a.into())
     }
-    pub fn open(&self, _: OpenState) {}
+    pub fn watch(&self) -> watch::Receiver<Counts> {
+        self.0.clone()
+    }
+    pub async fn open(&self, _: OpenState) {}
     pub async fn close(&self, _: &str) {}
     pub async fn exec(&self, _: ExecRequest) -> Result<ExecResponse, Status> {
         Err(Status::unimplemented("x"))
     }
-    pub async fn rollback(&self, _: ExecRequest) -> Result<ExecResponse, Status> {
+    pub async fn rollback(&self, _: ExecRequest, _: &str) -> Result<ExecResponse, Status> {
         Err(Status::unimplemented("x"))
     }
-    pub fn list(&self) -> Vec<Process> {
+    pub async fn list(&self) -> Vec<Process> {
         vec![]
     }
-    pub fn counts(&self) -> (usize, usize) {
-        (0, 0)
+    pub fn counts(&self) -> Counts {
+        Counts::default()
     }
-    pub fn clients(&self) -> Vec<Client> {
-        vec![]
-    }
-    pub fn not_carried(&self) -> Vec<String> {
+    pub async fn clients(&self) -> Vec<Client> {
         vec![]
     }
     pub async fn signal(&self, _: &str, _: &str, _: &str) -> Result<(), Status> {
@@ -39,12 +55,12 @@ impl Processes {
     pub async fn kill(&self, _: &str, _: &str) -> Result<(), Status> {
         Ok(())
     }
-    pub fn attach(
+    pub async fn attach(
         &self,
         _: AttachStart,
         _: Client,
-        _: Streaming<AttachInput>,
-    ) -> Result<Out, Status> {
+        _: impl tokio_stream::Stream<Item = Result<AttachInput, Status>> + Send + 'static,
+    ) -> Result<Attached, Status> {
         Err(Status::unimplemented("x"))
     }
 }

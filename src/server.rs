@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use crate::proto::controller::InfoResponse;
 
 pub mod journal;
+pub mod place;
 pub mod service;
 pub mod state;
 

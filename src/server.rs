@@ -13,6 +13,7 @@ use crate::proto::controller::InfoResponse;
 
 pub mod journal;
 pub mod place;
+pub mod process;
 pub mod service;
 pub mod state;
 

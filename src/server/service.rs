@@ -306,7 +306,7 @@ impl Controller for Service {
         let output = session.processes.attach(start, client, input).await?;
         answered(Box::pin(output.map(move |item| {
             let _held = &usage;
-            item
+            Ok(item)
         })))
     }
 

@@ -3,6 +3,9 @@
 //! # Rooms
 //!
 //! * [`cli`]: what the user typed → which command → exit code.
+//! * [`config`]: the configuration file → one plain value.
+//! * [`client`]: the way to the server: found, started, greeted, or run in this process.
+//! * [`server`]: the owner of builds and what is in them; [`server::life`] is its process.
 //! * [`paths`]: where state, sockets, locks and configuration live.
 //! * [`builder`]: the buildx builder store and docker contexts; which engine a build runs on.
 //! * [`engine`]: BuildKit itself: addresses, drivers, transports, the control and gateway APIs,

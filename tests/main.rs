@@ -10,6 +10,7 @@ mod exports;
 mod flags;
 mod gateway;
 mod monitor;
+mod processes;
 mod progress;
 mod secrets;
 mod server;

@@ -10,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::caller::Caller;
-use super::foreign::{Ref, Refs};
-use super::holds::{self, Entry, Holds, StepKey, Yield};
+use super::foreign::{self, Ref, Refs};
+use super::holds::{self, Entry, Holds, Step, Yield};
 use super::recorder::Recorder;
 use super::state::{Inside, OpenState, PlatformResult};
 use crate::build::after;
@@ -139,6 +139,11 @@ impl Failed {
             asked = asked => Gone::Yield(asked),
             why = self.drive.broken() => Gone::Engine(why),
         }
+    }
+
+    /// What a build from elsewhere would have to run to come to the step.
+    pub fn step(&self) -> foreign::Held {
+        foreign::Held::new(&self.state)
     }
 
     /// The engine.
@@ -528,7 +533,10 @@ impl Build {
     ) -> Option<(OpenState, Option<Entry>, mpsc::Receiver<Yield>)> {
         let exec = failure.error.exec.clone()?;
         let (sender, yields) = mpsc::channel(4);
-        let entry = match StepKey::of_failed(&exec) {
+        let vertex = failure.error.vertex.clone().unwrap_or_default();
+        let entry = match Step::of_failed(&exec, &vertex) {
+            // Neither a program nor files: there is nothing to look at.
+            None if exec.op.get("file").is_none() => return None,
             None => None,
             Some(step) => {
                 let (engine, session) = (failure.engine, failure.session);
@@ -544,11 +552,10 @@ impl Build {
                 }
             }
         };
-        let vertex = failure.error.vertex.clone().unwrap_or_default();
         let definition = failure
             .definitions
             .iter()
-            .find(|(vertices, _)| vertices.iter().any(|(_, v)| *v == vertex))
+            .find(|(steps, _)| steps.iter().any(|step| step.vertex == vertex))
             .or(failure.definitions.first())
             .map(|(_, definition)| Arc::clone(definition));
         let state = OpenState {
@@ -564,7 +571,7 @@ impl Build {
 }
 
 /// A definition with its steps.
-type Definition = (Vec<(StepKey, String)>, Arc<pb::Definition>);
+type Definition = (Vec<Step>, Arc<pb::Definition>);
 
 struct Attempt<'a> {
     drive: &'a mut Drive,
@@ -593,7 +600,7 @@ impl Attempt<'_> {
         self.bypass = bypass;
         if !self.bypass.is_empty() {
             for (steps, definition) in &self.definitions {
-                if steps.iter().any(|(_, vertex)| self.bypass.contains(vertex)) {
+                if steps.iter().any(|step| self.bypass.contains(&step.vertex)) {
                     // In the same build the frontend's own refs then find the step done.
                     let ignoring = holds::ignoring_cache(definition, &self.bypass);
                     self.drive.definition(ignoring).await?;

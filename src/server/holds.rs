@@ -9,6 +9,9 @@
 //! with the remembered failure. That works once: the failure of a step whose cache was ignored would
 //! meet every later build. So of the held states of one step at most one is of that kind, and it is
 //! let go when another build comes to the step.
+//!
+//! A held step also holds its cache mounts: another build that mounts the same cache would find it
+//! empty. So a state in which nobody works is let go for such a build, too.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -80,16 +83,55 @@ impl StepKey {
     }
 }
 
-/// The steps of a definition that run a program: key and digest of the vertex.
-pub fn steps(definition: &pb::Definition) -> Vec<(StepKey, String)> {
-    let steps = definition.def.iter().filter_map(|bytes| {
-        let key = StepKey::of_op(&pb::Op::decode(bytes.as_slice()).ok()?)?;
+/// A step that runs a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it runs.
+    pub key: StepKey,
+    /// Digest of its vertex.
+    pub vertex: String,
+    /// Ids of its cache mounts.
+    pub caches: Vec<String>,
+}
+
+impl Step {
+    /// The failed step `vertex`; `None` when it runs no program.
+    pub fn of_failed(exec: &FailedExec, vertex: &str) -> Option<Self> {
+        let mounts = exec.op.get("exec")?.get("mounts");
+        let mounts = mounts.and_then(|mounts| mounts.as_array());
+        let cache = |mount: &serde_json::Value| {
+            (mount.get("mountType")?.as_str()? == "CACHE").then_some(())?;
+            Some(mount.get("cacheOpt")?.get("ID")?.as_str()?.to_owned())
+        };
+        Some(Self {
+            key: StepKey::of_failed(exec)?,
+            vertex: vertex.to_owned(),
+            caches: mounts.into_iter().flatten().filter_map(cache).collect(),
+        })
+    }
+
+    fn of_op(bytes: &[u8]) -> Option<Self> {
+        let op = pb::Op::decode(bytes).ok()?;
+        let key = StepKey::of_op(&op)?;
         // Only the bytes as received have the digest that the engine knows.
         let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
         let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-        Some((key, format!("sha256:{hex}")))
-    });
-    steps.collect()
+        let Some(pb::op::Op::Exec(exec)) = op.op else {
+            return None;
+        };
+        let caches = exec.mounts.into_iter().filter_map(|mount| mount.cache_opt);
+        Some(Self {
+            key,
+            vertex: format!("sha256:{hex}"),
+            caches: caches.map(|cache| cache.id).collect(),
+        })
+    }
+}
+
+/// The steps of a definition that run a program.
+pub fn steps(definition: &pb::Definition) -> Vec<Step> {
+    let steps = definition.def.iter();
+    steps.filter_map(|bytes| Step::of_op(bytes)).collect()
 }
 
 /// The same definition, with the cache ignored for some vertices. The digests stay as they are.
@@ -107,7 +149,9 @@ pub fn ignoring_cache(definition: &pb::Definition, vertices: &[String]) -> pb::D
 pub struct Yield {
     /// Id of the session that asks.
     pub to: String,
-    /// Answered when it is gone.
+    /// Whether it has to go although somebody works in it.
+    pub force: bool,
+    /// Answered when it is gone, or stays.
     pub done: oneshot::Sender<()>,
 }
 
@@ -126,7 +170,7 @@ struct Inner {
 struct Running {
     engine: String,
     session: String,
-    steps: Vec<(StepKey, String)>,
+    steps: Vec<Step>,
     seen: watch::Receiver<Seen>,
 }
 
@@ -134,7 +178,7 @@ struct Running {
 struct Held {
     engine: String,
     session: String,
-    step: StepKey,
+    step: Step,
     uncached: bool,
     yields: mpsc::Sender<Yield>,
 }
@@ -171,18 +215,22 @@ impl Holds {
         self: &Arc<Self>,
         engine: &str,
         session: &str,
-        steps: Vec<(StepKey, String)>,
+        steps: Vec<Step>,
         seen: watch::Receiver<Seen>,
     ) -> (Entry, Vec<String>) {
         let (entry, yields) = {
             let mut inner = self.lock();
             let number = Self::number(&mut inner);
-            let in_the_way = inner.held.values().filter(|held| {
-                held.uncached
-                    && held.engine == engine
-                    && steps.iter().any(|(step, _)| *step == held.step)
-            });
-            let yields: Vec<_> = in_the_way.map(|held| held.yields.clone()).collect();
+            let in_the_way = inner.held.values().filter(|held| held.engine == engine);
+            let yields: Vec<_> = in_the_way
+                .filter_map(|held| {
+                    let same = |step: &Step| held.uncached && step.key == held.step.key;
+                    let force = steps.iter().any(same);
+                    let shared =
+                        |step: &Step| step.caches.iter().any(|id| held.step.caches.contains(id));
+                    (force || steps.iter().any(shared)).then(|| (held.yields.clone(), force))
+                })
+                .collect();
             let running = Running {
                 engine: engine.to_owned(),
                 session: session.to_owned(),
@@ -193,20 +241,20 @@ impl Holds {
             let holds = Arc::clone(self);
             (Entry { holds, number }, yields)
         };
-        for holder in yields {
+        for (holder, force) in yields {
             let (done, gone) = oneshot::channel();
             let to = session.to_owned();
-            if holder.send(Yield { to, done }).await.is_ok() {
+            if holder.send(Yield { to, force, done }).await.is_ok() {
                 let _ = gone.await;
             }
         }
         let inner = self.lock();
-        let held = |step: &StepKey| {
+        let held = |step: &&Step| {
             let mut all = inner.held.values();
-            all.any(|held| held.engine == engine && held.step == *step)
+            all.any(|held| held.engine == engine && held.step.key == step.key)
         };
-        let bypass = steps.iter().filter(|(step, _)| held(step));
-        let bypass = bypass.map(|(_, vertex)| vertex.clone()).collect();
+        let bypass = steps.iter().filter(held);
+        let bypass = bypass.map(|step| step.vertex.clone()).collect();
         drop(inner);
         (entry, bypass)
     }
@@ -219,7 +267,7 @@ impl Holds {
         self: &Arc<Self>,
         engine: &str,
         session: &str,
-        step: StepKey,
+        step: Step,
         uncached: bool,
         yields: mpsc::Sender<Yield>,
     ) -> Result<Entry, String> {
@@ -227,10 +275,9 @@ impl Holds {
         let to_come = inner.running.values().find(|build| {
             build.engine == engine
                 && build.session != session
-                && build
-                    .steps
-                    .iter()
-                    .any(|(key, vertex)| *key == step && !build.seen.borrow().started(vertex))
+                && build.steps.iter().any(|other| {
+                    other.key == step.key && !build.seen.borrow().started(&other.vertex)
+                })
         });
         if let Some(build) = to_come {
             return Err(build.session.clone());
@@ -267,11 +314,19 @@ mod tests {
         StepKey::new(["/bin/sh", "-c", command], ["A=1"], "/", "")
     }
 
+    fn step(command: &str, vertex: &str, caches: &[&str]) -> Step {
+        Step {
+            key: key(command),
+            vertex: vertex.to_owned(),
+            caches: caches.iter().map(|&id| id.to_owned()).collect(),
+        }
+    }
+
     fn failed(command: &str) -> FailedExec {
         FailedExec {
             op: serde_json::json!({"exec": {"meta": {
                 "args": ["/bin/sh", "-c", command], "env": ["A=1"], "cwd": "/",
-            }}}),
+            }, "mounts": [{"dest": "/"}, {"mountType": "CACHE", "cacheOpt": {"ID": "c"}}]}}),
             input_ids: vec![],
             mount_ids: vec![],
         }
@@ -301,16 +356,19 @@ mod tests {
 
     #[test]
     fn a_step_has_one_key_in_the_failure_and_in_the_definition() {
-        assert_eq!(StepKey::of_failed(&failed("false")), Some(key("false")));
+        assert_eq!(
+            Step::of_failed(&failed("false"), "v"),
+            Some(step("false", "v", &["c"]))
+        );
         let definition = pb::Definition {
             def: vec![op("true"), op("false"), b"\xff".to_vec()],
             ..pb::Definition::default()
         };
         let steps = steps(&definition);
         assert_eq!(steps.len(), 2);
-        assert_eq!(steps[1].0, key("false"));
-        let ignoring = ignoring_cache(&definition, &[steps[1].1.clone()]);
-        assert!(ignoring.metadata[&steps[1].1].ignore_cache);
+        assert_eq!(steps[1].key, key("false"));
+        let ignoring = ignoring_cache(&definition, &[steps[1].vertex.clone()]);
+        assert!(ignoring.metadata[&steps[1].vertex].ignore_cache);
         assert_eq!(ignoring.def, definition.def);
     }
 
@@ -319,9 +377,9 @@ mod tests {
         let holds = Arc::new(Holds::default());
         let (yields, mut asked) = mpsc::channel(1);
         let first = holds
-            .hold("e", "s1", key("x"), false, yields.clone())
+            .hold("e", "s1", step("x", "v", &[]), false, yields.clone())
             .unwrap();
-        let steps = vec![(key("x"), "v".to_owned()), (key("y"), "w".to_owned())];
+        let steps = vec![step("x", "v", &[]), step("y", "w", &[])];
         let (_entry, bypass) = holds.run("e", "s2", steps.clone(), seen()).await;
         assert_eq!(bypass, ["v"]);
         let (_entry, elsewhere) = holds.run("other", "s3", steps.clone(), seen()).await;
@@ -333,14 +391,16 @@ mod tests {
             let mut entry = holds.lock();
             entry.running.clear();
             drop(entry);
-            holds.hold("e", "s2", key("x"), true, yields).unwrap()
+            holds
+                .hold("e", "s2", step("x", "v", &[]), true, yields)
+                .unwrap()
         };
         let third = tokio::spawn({
             let (holds, steps) = (Arc::clone(&holds), steps.clone());
             async move { holds.run("e", "s3", steps, seen()).await.1 }
         });
         let request = asked.recv().await.unwrap();
-        assert_eq!(request.to, "s3");
+        assert_eq!((request.to.as_str(), request.force), ("s3", true));
         drop(second);
         request.done.send(()).unwrap();
         assert_eq!(third.await.unwrap(), ["v"]);
@@ -351,13 +411,37 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_held_before_a_build_that_is_still_to_come_to_the_step() {
         let holds = Arc::new(Holds::default());
-        let steps = vec![(key("x"), "v".to_owned())];
+        let steps = vec![step("x", "v", &[])];
         let (entry, bypass) = holds.run("e", "s2", steps, seen()).await;
         assert!(bypass.is_empty());
         let (yields, _asked) = mpsc::channel(1);
-        let refused = holds.hold("e", "s1", key("x"), false, yields.clone());
+        let refused = holds.hold("e", "s1", step("x", "v", &[]), false, yields.clone());
         assert_eq!(refused.unwrap_err(), "s2");
         drop(entry);
-        assert!(holds.hold("e", "s1", key("x"), false, yields).is_ok());
+        assert!(
+            holds
+                .hold("e", "s1", step("x", "v", &[]), false, yields)
+                .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cache_that_is_wanted_is_asked_for_but_not_taken() {
+        let holds = Arc::new(Holds::default());
+        let (yields, mut asked) = mpsc::channel(1);
+        let _entry = holds.hold("e", "s1", step("x", "v", &["c"]), false, yields);
+        let other = tokio::spawn({
+            let holds = Arc::clone(&holds);
+            async move {
+                holds
+                    .run("e", "s2", vec![step("y", "w", &["c"])], seen())
+                    .await
+                    .1
+            }
+        });
+        let request = asked.recv().await.unwrap();
+        assert!(!request.force);
+        drop(request);
+        assert!(other.await.unwrap().is_empty());
     }
 }

@@ -96,6 +96,69 @@ fn stop_ends_it_and_says_so() {
 }
 
 #[test]
+fn stop_is_asked_for_and_not_forced() {
+    let place = Place::new();
+    place.start();
+    place.server(&["stop"]).ok();
+    let log = place.log();
+    assert!(log.contains("leaving: it was stopped by client "), "{log}");
+    assert!(log.contains("(buildx"), "{log}");
+}
+
+#[test]
+fn restart_waits_for_who_is_connected_and_names_them() {
+    let place = Place::new();
+    let server = place.start();
+    let connected = UnixStream::connect(place.socket()).unwrap();
+    let mut restart = place.server(&["restart"]).spawn();
+    let mut lines = BufReader::new(restart.child.stderr.take().unwrap()).lines();
+    let line = lines.next().unwrap().unwrap();
+    let us = format!("waiting for client {} (", std::process::id());
+    assert!(line.starts_with(&us), "{line}");
+
+    // It drains, and still answers.
+    let output = place.server(&["status", "--format", "json"]).ok();
+    let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(status["draining"], true);
+    assert_eq!(status["pid"], server.pid);
+    assert_eq!(status["clients"], 3);
+    drop(connected);
+    let output = restart.wait();
+    assert_eq!(output.code, 0, "{output}");
+    server.ends();
+    assert_ne!(pid_of(&output), server.pid);
+}
+
+#[test]
+fn a_restart_that_is_given_up_changes_nothing() {
+    let place = Place::new();
+    let server = place.start();
+    let _connected = UnixStream::connect(place.socket()).unwrap();
+    let mut restart = place.server(&["restart"]).spawn();
+    let mut lines = BufReader::new(restart.child.stderr.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("waiting for"));
+    restart.signal(Signal::INT);
+    restart.wait();
+    assert_eq!(pid_of(&place.server(&["start"]).ok()), server.pid);
+    assert!(!place.log().contains("leaving"));
+}
+
+#[test]
+fn restart_waits_no_longer_than_it_is_told() {
+    let place = Place::new();
+    let server = place.start();
+    let _connected = UnixStream::connect(place.socket()).unwrap();
+    let output = place.server(&["restart", "--wait", "200ms"]).ok();
+    assert!(output.err().starts_with("waiting for client "), "{output}");
+    server.ends();
+    let _connected = UnixStream::connect(place.socket()).unwrap();
+    let server = place.process();
+    let output = place.server(&["restart", "--now"]).ok();
+    assert!(!output.err().contains("waiting"), "{output}");
+    server.ends();
+}
+
+#[test]
 fn restart_replaces_it() {
     let place = Place::new();
     let first = place.server(&["restart"]).ok();

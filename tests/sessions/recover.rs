@@ -9,17 +9,16 @@ const COUNTS: &str =
 #[tokio::test]
 async fn a_killed_server_loses_no_session_and_no_line() {
     let server = Shared::on(engine());
-    let done = server
-        .build(
-            &["--name", "done"],
-            &Context::busybox("RUN echo all of it\n"),
-        )
-        .ok();
-    assert!(done.err().contains("all of it") || done.err().contains("CACHED"));
-    let id = server.detached(
-        &["--no-cache", "--name", "running"],
-        &Context::busybox(COUNTS),
+    let (all, counts) = (
+        Context::busybox(
+            "RUN echo all of it
+",
+        ),
+        Context::busybox(COUNTS),
     );
+    let done = server.build(&["--name", "done"], &all).ok();
+    assert!(done.err().contains("all of it") || done.err().contains("CACHED"));
+    let id = server.detached(&["--no-cache", "--name", "running"], &counts);
     let client = server.client().await;
     let request = TraceRequest {
         session: id.clone(),

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::record::{Record, State};
-use super::{Ask, Session, in_words};
+use super::{Ask, Session};
 use crate::build::flags;
 use crate::build::options::{BuildOptions, Destination};
 use crate::proto::controller::trace_event::Event;
@@ -21,8 +21,10 @@ use crate::server::caller::{Caller, Input, STREAM_QUEUE, Waiting};
 use crate::server::foreign;
 use crate::server::journal::{self, Journal};
 use crate::server::outcome;
-use crate::server::process::Processes;
+use crate::server::place;
+use crate::server::process::{Counts, Processes, describe};
 use crate::server::recorder::{Recorder, now};
+use crate::server::state::OpenState;
 use crate::server::{Server, UsageOf};
 
 /// Asks that may wait.
@@ -139,7 +141,7 @@ struct Actor {
     running: Option<Running>,
     kept: Option<Kept>,
     /// Told when processes begin, end, or are attached to.
-    processes_changed: mpsc::Receiver<()>,
+    processes_changed: watch::Receiver<Counts>,
     /// One for each process that runs.
     processes: Vec<UsageOf>,
 }
@@ -172,11 +174,8 @@ enum Next {
 impl Actor {
     fn new(server: &Arc<Server>, id: String, record: Record) -> Self {
         let (sender, inbox) = mpsc::channel(INBOX);
-        let (changed, processes_changed) = mpsc::channel(1);
-        let processes = Processes::new(id.clone(), server.process_settings(), move || {
-            // One waiting change says as much as many.
-            let _ = changed.try_send(());
-        });
+        let processes = Processes::new(id.clone(), server.process_settings());
+        let processes_changed = processes.watch();
         let session = Arc::new(Session::new(id, record.clone(), processes, sender));
         Self {
             server: Arc::clone(server),
@@ -303,10 +302,8 @@ impl Actor {
                 self.lose(why).await;
                 Next::Go
             }
-            changed = self.processes_changed.recv() => {
-                if changed.is_some() {
-                    self.attended();
-                }
+            Ok(()) = self.processes_changed.changed() => {
+                self.attended();
                 Next::Go
             }
             () = deadline => {
@@ -318,15 +315,15 @@ impl Actor {
 
     /// As long as somebody is attached, the time that the state is kept does not run.
     fn attended(&mut self) {
-        let (running, attached) = self.session.processes.counts();
-        self.processes.truncate(running);
-        while self.processes.len() < running {
+        let counts = self.session.processes.counts();
+        self.processes.truncate(counts.processes);
+        while self.processes.len() < counts.processes {
             let usage = self.server.uses(|usage| &mut usage.processes);
             self.processes.push(usage);
         }
         if let Some(kept) = self.kept.as_mut() {
             let keep = Duration::from_millis(self.record.keep);
-            if attached > 0 {
+            if counts.clients > 0 {
                 kept.until = Instant::now() + keep.max(Duration::from_secs(1));
             }
         }
@@ -334,13 +331,18 @@ impl Actor {
     }
 
     async fn expire(&mut self) {
-        let (_, attached) = self.session.processes.counts();
-        if attached > 0 {
+        if self.session.processes.counts().clients > 0 {
             self.attended();
             return;
         }
         self.release("the time that the state is kept for has passed; reload builds it again")
             .await;
+    }
+
+    /// Whether somebody works in the state, or left something running in it.
+    fn in_use(&self) -> bool {
+        let counts = self.session.processes.counts();
+        counts.processes + counts.clients > 0
     }
 
     /// Ends processes and lets the state go.
@@ -367,7 +369,10 @@ impl Actor {
                 self.record.last.reason = reason.to_owned();
                 self.publish(true);
             }
-            Lost::Yield { to, done } => {
+            Lost::Yield { to, force, done } => {
+                if !force && self.in_use() {
+                    return;
+                }
                 let why = format!(
                     "the state was let go because session {to} runs the same step; reload builds it again"
                 );
@@ -377,12 +382,11 @@ impl Actor {
                 let _ = done.send(());
             }
             Lost::Foreign => {
-                let (running, attached) = self.session.processes.counts();
-                if running + attached > 0 {
+                if self.in_use() {
                     // Somebody works in it; the engine may show the other build the old failure.
                     return;
                 }
-                let why = "the state was let go because a build from elsewhere runs on the engine; reload builds it again";
+                let why = "the state was let go because a build from elsewhere comes to the same step; reload builds it again";
                 self.release(why).await;
                 self.record.last.reason = why.to_owned();
                 self.publish(true);
@@ -479,8 +483,12 @@ impl Actor {
         let mut foreign = None;
         match &mut open {
             Open::Failed(failed) => {
-                self.session.processes.open(failed.state.clone());
-                foreign = Some(foreign::Watch::start(failed.engine(), self.server.refs()));
+                open_for_processes(&self.session, failed.state.clone()).await;
+                foreign = Some(foreign::Watch::start(
+                    failed.engine(),
+                    self.server.refs(),
+                    failed.step(),
+                ));
             }
             Open::Success(success) => {
                 if success.is_empty() {
@@ -489,7 +497,7 @@ impl Actor {
                 if self.record.keep_success
                     && let Ok(Some(state)) = success.open().await
                 {
-                    self.session.processes.open(state);
+                    open_for_processes(&self.session, state).await;
                 }
             }
         }
@@ -519,13 +527,13 @@ impl Actor {
             }
             Ask::Cancel(by, reply) => {
                 if !running.cancel.is_cancelled() && by.pid != running.starter {
-                    running.canceled_by = in_words(&by);
+                    running.canceled_by = describe(&by);
                 }
                 running.cancel.cancel();
                 running.waiting.push(reply);
             }
             Ask::Disconnect(by, reply) => {
-                running.canceled_by = in_words(&by);
+                running.canceled_by = describe(&by);
                 self.stop_build().await;
                 return self.answer(Ask::Disconnect(by, reply)).await;
             }
@@ -565,7 +573,7 @@ impl Actor {
                 self.attended();
             }
             Ask::Disconnect(by, reply) => {
-                let why = format!("the session was ended by {}", in_words(&by));
+                let why = format!("the session was ended by {}", describe(&by));
                 self.release(&why).await;
                 self.server.leave_out(&self.session.id);
                 if let Err(error) = self.server.store().remove(&self.session.id) {
@@ -610,18 +618,22 @@ impl Actor {
         self.session.shown().kept_until
     }
 
-    async fn exec(&mut self, request: ExecRequest, anew: bool) -> Result<ExecResponse, Status> {
+    async fn exec(
+        &mut self,
+        request: ExecRequest,
+        anew: Option<String>,
+    ) -> Result<ExecResponse, Status> {
         let Some(kept) = self.kept.as_mut() else {
             return Err(self.nothing_kept());
         };
         if let Open::Success(success) = &mut kept.open
             && let Some(state) = success.open().await?
         {
-            self.session.processes.open(state);
+            open_for_processes(&self.session, state).await;
         }
         match anew {
-            true => self.session.processes.rollback(request).await,
-            false => self.session.processes.exec(request).await,
+            Some(by) => self.session.processes.rollback(request, &by).await,
+            None => self.session.processes.exec(request).await,
         }
     }
 
@@ -642,11 +654,19 @@ impl Actor {
     }
 }
 
+/// Opens `state` for the processes of a session.
+async fn open_for_processes(session: &Session, state: OpenState) {
+    let notes = place::find(&state, &ExecRequest::default()).map(|place| place.notes);
+    session.shown().not_carried = notes.unwrap_or_default();
+    session.processes.open(state).await;
+}
+
 /// Why a kept state has to go.
 enum Lost {
     Engine(String),
     Yield {
         to: String,
+        force: bool,
         done: oneshot::Sender<()>,
     },
     Foreign,
@@ -667,7 +687,7 @@ async fn lost(kept: Option<&mut Kept>) -> Lost {
         Open::Failed(failed) => tokio::select! {
             gone = failed.gone() => match gone {
                 build::Gone::Engine(why) => Lost::Engine(why),
-                build::Gone::Yield(asked) => Lost::Yield { to: asked.to, done: asked.done },
+                build::Gone::Yield(asked) => Lost::Yield { to: asked.to, force: asked.force, done: asked.done },
             },
             () = foreign => Lost::Foreign,
         },

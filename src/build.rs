@@ -17,7 +17,6 @@ pub mod outputs;
 pub mod prepare;
 pub mod request;
 pub mod results;
-pub mod run;
 pub mod services;
-pub mod signals;
 pub mod suggest;
+pub mod witness;

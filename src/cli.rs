@@ -13,8 +13,12 @@ use crate::builder::find::EMBEDDED;
 use crate::paths::Env;
 
 pub mod build;
+pub mod choice;
+pub mod debug;
+pub mod server;
 pub mod stop;
 pub mod version;
+pub mod words;
 
 /// Builds, and the debugger for builds, on a real BuildKit.
 #[derive(Debug, Parser)]
@@ -53,14 +57,33 @@ pub struct Global {
 pub enum Command {
     /// Build an image or files from a Dockerfile.
     #[command(visible_alias = "b")]
-    Build(Box<BuildArgs>),
+    Build(Box<BuildCommand>),
+    /// Debug builds: a shell in the step that fails, and the monitor.
+    Debug(Box<debug::DebugCommand>),
     /// Stop the engine of a builder that buildx runs by itself.
     Stop {
         /// The builder (default: --builder, else embedded).
         name: Option<String>,
     },
+    /// See and end the server that runs builds in the background.
+    Server(server::ServerArgs),
     /// Print the version of this program.
     Version,
+}
+
+/// `buildx build`.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "buildx build [OPTIONS] PATH | URL | -",
+    after_help = crate::build::flags::EXAMPLES,
+)]
+pub struct BuildCommand {
+    /// The build.
+    #[command(flatten)]
+    pub build: BuildArgs,
+    /// How it is handed to a server.
+    #[command(flatten)]
+    pub manner: build::Manner,
 }
 
 /// The whole program, apart from the process: reads the arguments and the environment of the
@@ -72,9 +95,14 @@ pub fn main() -> ExitCode {
 
 fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match parse(args) {
-        Parsed::Run(cli) => match cli.command {
-            Some(Command::Build(args)) => build::run(*args, cli.global),
+        Parsed::Run(cli, words) => match cli.command {
+            Some(Command::Build(args)) => build::run(args.build, args.manner, cli.global, words),
+            Some(Command::Debug(args)) => debug::run(*args, cli.global, words),
             Some(Command::Stop { name }) => stop(name.or(cli.global.which.builder)),
+            Some(Command::Server(args)) => match args.command {
+                Some(command) => server::run(&args.place, command),
+                None => print(&help_of("server"), std::io::stdout()),
+            },
             Some(Command::Version) => print(&version::line(), std::io::stdout()),
             None => print(
                 &Cli::command().render_help().ansi().to_string(),
@@ -84,6 +112,15 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Parsed::Help(text) => print(&text, std::io::stdout()),
         Parsed::Mistake(line) => fail(&line),
     }
+}
+
+fn help_of(command: &str) -> String {
+    let mut root = Cli::command();
+    root.build();
+    root.find_subcommand_mut(command)
+        .map_or_else(String::new, |command| {
+            command.render_help().ansi().to_string()
+        })
 }
 
 fn stop(name: Option<String>) -> ExitCode {
@@ -133,18 +170,21 @@ fn without_styles(text: &str) -> String {
 
 #[derive(Debug)]
 enum Parsed {
-    Run(Box<Cli>),
+    /// The command, and for a build the words that it is asked for with.
+    Run(Box<Cli>, Vec<String>),
     Help(String),
     Mistake(String),
 }
 
 fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
     let args: Vec<OsString> = args.into_iter().collect();
-    let parsed = Cli::command()
+    let root = Cli::command();
+    let parsed = root
+        .clone()
         .try_get_matches_from(&args)
-        .and_then(|matches| Cli::from_arg_matches(&matches));
+        .and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, words::of(&root, &matches))));
     match parsed {
-        Ok(cli) => Parsed::Run(Box::new(cli)),
+        Ok((cli, words)) => Parsed::Run(Box::new(cli), words),
         Err(error) => match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Parsed::Help(error.render().ansi().to_string())
@@ -161,6 +201,8 @@ fn command_of(args: &[OsString]) -> &str {
         .filter_map(|arg| arg.to_str())
         .find_map(|arg| match arg {
             "build" | "b" => Some("build"),
+            "debug" => Some("debug"),
+            "server" => Some("server"),
             "stop" => Some("stop"),
             "version" => Some("version"),
             _ => None,
@@ -204,10 +246,12 @@ fn one_line(error: &clap::Error, args: &[OsString]) -> String {
         ErrorKind::InvalidSubcommand => {
             let word = context(ContextKind::InvalidSubcommand);
             let root = Cli::command();
-            let names = root.get_subcommands().map(clap::Command::get_name);
+            let within = root.find_subcommand(command).unwrap_or(&root);
+            let names = within.get_subcommands().map(clap::Command::get_name);
             let near = nearest(&word, names)
                 .map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
-            format!("unknown command: {word:?}{near}; see 'buildx --help'")
+            format!("unknown command: {word:?}{near}; see 'buildx {command} --help'")
+                .replace("buildx  ", "buildx ")
         }
         ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
             let short = args.iter().filter_map(|arg| arg.to_str()).next_back();
@@ -246,6 +290,7 @@ fn near_flag(flag: &str, command: &str) -> String {
     let names = root
         .find_subcommand(command)
         .into_iter()
+        .flat_map(|command| command.get_subcommands().chain([command]))
         .chain([&root])
         .flat_map(clap::Command::get_arguments)
         .filter(|arg| !arg.is_hide_set())
@@ -267,9 +312,9 @@ mod tests {
             .map(OsString::from);
         match parse(args) {
             Parsed::Mistake(text) => text,
-            Parsed::Run(cli) => match cli.command {
+            Parsed::Run(cli, _) => match cli.command {
                 Some(Command::Build(args)) => {
-                    match crate::build::flags::options(*args, cli.global.which) {
+                    match crate::build::flags::options(args.build, cli.global.which) {
                         Ok(options) => panic!("{line:?} was accepted: {options:?}"),
                         Err(error) => error.to_string(),
                     }
@@ -322,6 +367,18 @@ mod tests {
                 "unknown command: \"biuld\" (did you mean build?); see 'buildx --help'",
             ),
             ("--frob", "unknown flag: --frob; see 'buildx --help'"),
+            (
+                "server stauts",
+                "unknown command: \"stauts\" (did you mean status?); see 'buildx server --help'",
+            ),
+            (
+                "server status --fromat json",
+                "unknown flag: --fromat (did you mean --format?)",
+            ),
+            (
+                "server restart --wait soon",
+                "invalid argument \"soon\" for \"--wait\" flag: expected number at 0",
+            ),
             (
                 "build --progress bogus .",
                 "invalid progress mode bogus, expected auto, plain, tty, rawjson, quiet or none",

@@ -1,16 +1,28 @@
 //! The monitor: the commands of a debugger for builds, as a client of the server.
 //!
 //! [`table`] holds the commands, [`parse`] reads a line of them, [`exec`] carries one out and answers
-//! with data. [`run`] is the line mode on top: [`terminal`] owns the real terminal, [`prefix`] decides
-//! what of the keyboard is for whom, [`editor`] and [`prompt`] read lines, [`shell`] connects the
-//! terminal to a process. A full-screen app uses the first three.
+//! with data. A full-screen app uses these three. [`run`] is the line mode on top: [`terminal`] owns the
+//! real terminal, [`prefix`] decides what of the keyboard is for whom, [`prompt`] reads lines with
+//! [`editor`], [`keys`] and [`complete`], [`shell`] connects the terminal to a process, [`watch`]
+//! follows a build, [`header`] says what a process is started in. [`start`] leads from a build to its
+//! monitor.
 
+pub mod complete;
+pub mod editor;
 pub mod exec;
 #[cfg(test)]
-mod fake;
+pub(crate) mod fake;
+pub mod header;
 pub mod invoke;
+pub mod keys;
 pub mod listing;
 pub mod parse;
 pub mod prefix;
+pub mod prompt;
+pub mod run;
+pub mod shell;
+pub mod start;
 pub mod table;
+pub mod terminal;
+pub mod watch;
 pub mod words;

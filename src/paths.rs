@@ -6,6 +6,9 @@
 //! | the buildx store | `<docker's configuration>/buildx` | `$BUILDX_CONFIG` |
 //! | state of the embedded engine | `/var/lib/buildx` (root), `~/.local/state/buildx` | `$XDG_STATE_HOME/buildx`, `$BUILDX_EMBEDDED` |
 //! | its sockets and process files | `/run/buildx` (root), `$XDG_RUNTIME_DIR/buildx` | `$BUILDX_EMBEDDED/run` |
+//! | the server's socket and locks | `$XDG_RUNTIME_DIR/buildx`, `/run/user/UID/buildx`, else `<the buildx store>/server` | `--root` |
+//! | its log and sessions | `/var/lib/buildx` (root), `~/.local/state/buildx` | `$XDG_STATE_HOME/buildx`, `--root` |
+//! | our own configuration | `~/.config/buildx/config.toml` | `$XDG_CONFIG_HOME/buildx/config.toml`, `--server-config` |
 //!
 //! The embedded engine stops after 30 minutes without a client, or `$BUILDX_EMBEDDED_IDLE`, and may
 //! take one minute to start, or `$BUILDX_EMBEDDED_START` (written as `90s`, `2h`).
@@ -13,7 +16,12 @@
 //! Everything is worked out from an [`Env`], never from the process's environment, so that one
 //! process can serve callers with different environments.
 
+pub mod holders;
 pub mod lock;
+pub mod mask;
+pub mod private;
+pub mod rotating;
+pub mod server;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};

@@ -10,18 +10,21 @@ pub mod rawjson;
 pub mod report;
 pub mod screen;
 pub mod settings;
+pub mod steps;
 pub mod time;
 pub mod trace;
 pub mod tty;
 pub mod units;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use self::plain::Plain;
 use self::settings::Kind;
 pub use self::settings::{Mode, Settings};
+pub use self::steps::ClientEvent;
+use self::steps::ClientSteps;
 use self::time::Nanos;
 use self::trace::Trace;
 use self::tty::{End, Tty};
@@ -62,44 +65,12 @@ pub enum Outcome<'a> {
     Canceled,
 }
 
-/// What happens to a step of our own, as pulling the builder's image.
-#[derive(Debug, Clone, Copy)]
-pub enum ClientEvent<'a> {
-    /// It begins.
-    Started,
-    /// A part of it goes on.
-    Status {
-        /// What it is.
-        id: &'a str,
-        /// How much is done.
-        current: i64,
-        /// How much there is to do; 0 if unknown.
-        total: i64,
-        /// Whether the part is complete.
-        done: bool,
-    },
-    /// Output.
-    Log(&'a [u8]),
-    /// It went well.
-    Completed,
-    /// It failed.
-    Failed(&'a str),
-}
-
 #[derive(Debug)]
 enum Printer {
     Plain(Plain),
     Tty(Tty),
     RawJson(String),
     Quiet,
-}
-
-/// A step of our own.
-#[derive(Debug)]
-struct ClientStep {
-    vertex: control::Vertex,
-    /// When its parts began.
-    statuses: HashMap<String, Nanos>,
 }
 
 /// Shows a build: owns the trace and the printer, and writes to the given writer only in
@@ -112,7 +83,7 @@ pub struct Progress {
     /// Something has changed since the last draw.
     changed: bool,
     drawn: Option<Instant>,
-    client: HashMap<String, ClientStep>,
+    client: ClientSteps,
     held: Vec<String>,
     failed: Option<io::Error>,
 }
@@ -146,7 +117,7 @@ impl Progress {
             out,
             changed: false,
             drawn: Some(Instant::now()),
-            client: HashMap::new(),
+            client: ClientSteps::default(),
             held: Vec::new(),
             failed: None,
         }
@@ -157,13 +128,19 @@ impl Progress {
         self.merge(message, false);
     }
 
-    /// The engine's clock, as the header `buildkit-current-timestamp` of the status stream tells it (RFC 3339).
-    pub fn engine_clock(&mut self, stamp: &str) {
-        let since = |t: std::time::SystemTime| t.duration_since(std::time::UNIX_EPOCH).ok();
-        let parsed = humantime::parse_rfc3339_weak(stamp).ok().and_then(since);
-        if let Some(nanos) = parsed.and_then(|d| Nanos::try_from(d.as_nanos()).ok()) {
-            self.trace.set_clock(nanos, time::now());
-        }
+    /// Merges a message about our own steps, whose times are this machine's.
+    pub fn apply_local(&mut self, message: &control::StatusResponse) {
+        self.merge(message, true);
+    }
+
+    /// When the build began, which may be long before this is shown.
+    pub fn began(&mut self, at: Nanos) {
+        self.trace.begin(at);
+    }
+
+    /// How far the engine's clock is ahead of this machine's.
+    pub fn clock_skew(&mut self, skew: Nanos) {
+        self.trace.set_clock(skew, 0);
     }
 
     fn merge(&mut self, message: &control::StatusResponse, local: bool) {
@@ -202,60 +179,7 @@ impl Progress {
 
     /// Something happened to the step of our own with that name.
     pub fn client_step(&mut self, name: &str, event: ClientEvent<'_>) {
-        let now = time::now();
-        let step = self.client.entry(name.to_string()).or_insert_with(|| {
-            let hash = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
-            let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-            ClientStep {
-                vertex: control::Vertex {
-                    digest: format!("sha256:{hex}"),
-                    name: name.to_string(),
-                    ..control::Vertex::default()
-                },
-                statuses: HashMap::new(),
-            }
-        });
-        let mut message = control::StatusResponse::default();
-        let vertex = step.vertex.digest.clone();
-        if step.vertex.started.is_none() || matches!(event, ClientEvent::Started) {
-            step.vertex.started = Some(time::stamp(now));
-            step.vertex.completed = None;
-            message.vertexes.push(step.vertex.clone());
-        }
-        match event {
-            ClientEvent::Started => {}
-            ClientEvent::Status {
-                id,
-                current,
-                total,
-                done,
-            } => {
-                let started = *step.statuses.entry(id.to_string()).or_insert(now);
-                message.statuses.push(control::VertexStatus {
-                    id: id.to_string(),
-                    vertex,
-                    name: String::new(),
-                    current,
-                    total,
-                    timestamp: Some(time::stamp(now)),
-                    started: Some(time::stamp(started)),
-                    completed: done.then(|| time::stamp(now)),
-                });
-            }
-            ClientEvent::Log(bytes) => message.logs.push(control::VertexLog {
-                vertex,
-                timestamp: Some(time::stamp(now)),
-                stream: 1,
-                msg: bytes.to_vec(),
-            }),
-            ClientEvent::Completed | ClientEvent::Failed(_) => {
-                step.vertex.completed = Some(time::stamp(now));
-                if let ClientEvent::Failed(error) = event {
-                    step.vertex.error = error.to_string();
-                }
-                message.vertexes.push(step.vertex.clone());
-            }
-        }
+        let message = self.client.event(name, event);
         self.merge(&message, true);
     }
 
@@ -312,6 +236,20 @@ impl Progress {
         }
         self.out.write_all(text.as_bytes())?;
         self.out.flush()
+    }
+
+    /// Writes everything that is held back, but no end: the build goes on without this reader.
+    ///
+    /// # Errors
+    /// The writer's.
+    pub fn leave(&mut self) -> io::Result<()> {
+        if let Printer::Plain(plain) = &mut self.printer {
+            let mut text = String::new();
+            plain.finish(&self.trace, time::now(), &mut text);
+            self.changed = false;
+            return self.write(&text);
+        }
+        self.draw()
     }
 
     /// Draws for the last time and writes the end of the output.

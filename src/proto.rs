@@ -4,6 +4,16 @@
 pub mod controller {
     #![allow(missing_docs, clippy::all)]
     tonic::include_proto!("buildx.controller.v1");
+
+    /// Without the values of the environment, which may be secret.
+    impl std::fmt::Debug for Caller {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.debug_struct("Caller")
+                .field("directory", &self.directory)
+                .field("terminal", &self.terminal)
+                .finish_non_exhaustive()
+        }
+    }
 }
 
 /// BuildKit's file transfer, with bytes decoded without a copy.

@@ -1,24 +1,47 @@
 //! The server: one per user, owner of builds, sessions and the processes in them.
 //!
-//! [`service`] translates calls; everything that it does is a method of [`Server`]. The same server
-//! runs in the process of a client that wants none in the background.
+//! [`service`] translates calls; what is alive of a session belongs to its [`session::actor`], which
+//! runs [`build`]s, keeps their state and lets [`process`]es run in it. [`journal`] keeps traces on
+//! disk. The same server runs in the process of a client that wants none in the background.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
+use tonic::Status;
 
-use crate::proto::controller::InfoResponse;
+use crate::proto::controller::session_event::Event;
+use crate::proto::controller::{InfoResponse, Session as Listed, SessionEvent};
 
+pub mod build;
+pub mod caller;
+pub mod foreign;
+pub mod holds;
 pub mod journal;
+pub mod life;
+pub mod memory;
+pub mod outcome;
 pub mod place;
 pub mod process;
+pub mod recorder;
 pub mod service;
+pub mod session;
 pub mod state;
+
+use foreign::Refs;
+use holds::Holds;
+use journal::Store;
+use session::Session;
+use session::record::Record;
 
 /// Version of the contract in `proto/controller.proto`.
 pub const PROTOCOL: u32 = 1;
+
+/// Changes of sessions that may wait for a watcher; one that is further behind gets all sessions anew.
+const CHANGES: usize = 256;
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -35,8 +58,14 @@ pub struct Settings {
     pub keep: Duration,
     /// Lines of scrollback that each process keeps.
     pub scrollback: usize,
+    /// Whether a state in which nobody works is let go for builds from elsewhere, see [`foreign`].
+    pub yield_to_others: bool,
     /// Whether the server runs inside its only client.
     pub in_process: bool,
+    /// Where it says what is odd.
+    pub says: life::log::Log,
+    /// Who is connected, and the wish to end.
+    pub life: life::Life,
 }
 
 /// What keeps a server from ending.
@@ -58,32 +87,99 @@ pub struct Server {
     settings: Settings,
     started: SystemTime,
     usage: watch::Sender<Usage>,
+    store: Store,
+    disk: AtomicUsize,
+    /// In order of their making.
+    sessions: RwLock<Vec<Arc<Session>>>,
+    changes: broadcast::Sender<SessionEvent>,
+    holds: Arc<Holds>,
+    refs: Refs,
+    leaving: AtomicBool,
+    enforcing: Mutex<()>,
+}
+
+/// A use of the server that keeps it from ending; ends when this is dropped.
+#[derive(Debug)]
+pub struct UsageOf {
+    server: Arc<Server>,
+    field: fn(&mut Usage) -> &mut usize,
+}
+
+impl Drop for UsageOf {
+    fn drop(&mut self) {
+        let field = self.field;
+        self.server.usage.send_modify(|usage| {
+            let count = field(usage);
+            *count = count.saturating_sub(1);
+        });
+    }
 }
 
 impl Server {
-    /// A server with the sessions that `settings.sessions` holds.
+    /// A server with the sessions that `settings.sessions` holds. Needs a tokio runtime.
     ///
     /// # Errors
     /// The directory cannot be made or read, or is not only this user's.
-    pub fn new(settings: Settings) -> std::io::Result<Arc<Self>> {
-        Ok(Arc::new(Self {
-            settings,
+    pub fn new(settings: Settings) -> Result<Arc<Self>, journal::Error> {
+        let store = Store::new(settings.sessions.clone(), settings.disk_budget)?;
+        let server = Arc::new(Self {
             started: SystemTime::now(),
-            usage: watch::Sender::new(Usage::default()),
-        }))
+            usage: watch::Sender::default(),
+            disk: AtomicUsize::new(0),
+            sessions: RwLock::default(),
+            changes: broadcast::channel(CHANGES).0,
+            holds: Arc::default(),
+            refs: Refs::default(),
+            leaving: AtomicBool::new(false),
+            enforcing: Mutex::default(),
+            settings,
+            store,
+        });
+        server.take_up()?;
+        Ok(server)
+    }
+
+    /// Takes up the sessions of earlier servers, oldest first.
+    fn take_up(self: &Arc<Self>) -> Result<(), journal::Error> {
+        let mut found = Vec::new();
+        for stored in self.store.sessions()? {
+            match stored.meta {
+                Ok(Some(meta)) => match Record::decode(&meta) {
+                    Ok(record) => found.push((record.created, stored.id, record)),
+                    Err(error) => self.says(&stored.id, &format!("unreadable: {error}")),
+                },
+                // Its server died before there was anything to say about it.
+                Ok(None) => {
+                    let _ = self.store.remove(&stored.id);
+                }
+                Err(error) => self.says(&stored.id, &error.to_string()),
+            }
+        }
+        found.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+        for (_, id, record) in found {
+            session::actor::resume(self, id, record);
+        }
+        self.enforce_budget();
+        Ok(())
     }
 
     /// Who the server is, for clients.
     pub fn info(&self) -> InfoResponse {
-        let since = self.started.duration_since(SystemTime::UNIX_EPOCH);
+        let usage = *self.usage.borrow();
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         InfoResponse {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             protocol: PROTOCOL,
             pid: std::process::id(),
-            started: since.map_or(0, |since| {
-                i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-            }),
+            started: recorder::millis(self.started),
+            sessions: number(self.sessions().len()),
+            builds: number(usage.builds),
+            processes: number(usage.processes),
+            disk: self.disk.load(Ordering::Relaxed) as u64,
             disk_budget: self.settings.disk_budget,
+            clients: u32::try_from(self.settings.life.clients()).unwrap_or(u32::MAX),
+            memory: memory::resident(),
+            draining: self.settings.life.draining(),
             root: self.settings.root.display().to_string(),
             log: self.settings.log.display().to_string(),
             in_process: self.settings.in_process,
@@ -91,12 +187,178 @@ impl Server {
         }
     }
 
+    /// How it was set up.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Who is connected, and the wish to end.
+    pub fn life(&self) -> &life::Life {
+        &self.settings.life
+    }
+
     /// What the server does right now; changes are seen at once.
     pub fn usage(&self) -> watch::Receiver<Usage> {
         self.usage.subscribe()
     }
 
+    /// Counts one more use, until the answer is dropped.
+    pub fn uses(self: &Arc<Self>, field: fn(&mut Usage) -> &mut usize) -> UsageOf {
+        self.usage.send_modify(|usage| *field(usage) += 1);
+        UsageOf {
+            server: Arc::clone(self),
+            field,
+        }
+    }
+
     /// Tells every client `reason`, ends builds and processes, and releases what is kept. Returns
     /// when the engines have been told.
-    pub async fn leave(&self, _reason: &str) {}
+    pub async fn leave(&self, reason: &str) {
+        self.leaving.store(true, Ordering::Relaxed);
+        let leaving = |session: Arc<Session>| async move {
+            let ask = |reply| session::Ask::Leave(reason.to_owned(), reply);
+            let _ = session.ask(ask).await;
+        };
+        let all = self.sessions().into_iter().map(leaving);
+        futures_util::future::join_all(all).await;
+        self.tell(Event::Leaving(reason.to_owned()));
+    }
+
+    /// Why no new build is taken, in one line; `None` when builds are welcome.
+    pub fn refusal(&self) -> Option<String> {
+        let leaving = self.leaving.load(Ordering::Relaxed);
+        let leaves = || leaving.then(|| "the server is leaving".to_owned());
+        self.settings.life.refusal().or_else(leaves)
+    }
+
+    /// Every session, oldest first.
+    pub fn sessions(&self) -> Vec<Arc<Session>> {
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        sessions.clone()
+    }
+
+    /// The session with that id, with an id that begins so, or with that name.
+    ///
+    /// # Errors
+    /// `NotFound`; `InvalidArgument` when it fits several, which are named.
+    pub fn find(&self, wanted: &str) -> Result<Arc<Session>, Status> {
+        let sessions = self.sessions();
+        if let Some(exact) = sessions.iter().find(|session| session.id == wanted) {
+            return Ok(Arc::clone(exact));
+        }
+        let named: Vec<_> = sessions
+            .iter()
+            .filter(|session| {
+                !wanted.is_empty()
+                    && (session.id.starts_with(wanted) || session.record().name == wanted)
+            })
+            .collect();
+        match named.as_slice() {
+            [] => Err(Status::not_found(format!(
+                "no session {wanted:?}; 'buildx debug ls' shows those that there are"
+            ))),
+            [only] => Ok(Arc::clone(only)),
+            several => {
+                let ids: Vec<_> = several.iter().map(|session| session.id.as_str()).collect();
+                Err(Status::invalid_argument(format!(
+                    "{wanted:?} fits several sessions: {}",
+                    ids.join(", ")
+                )))
+            }
+        }
+    }
+
+    /// Changes of sessions from now on.
+    pub fn changes(&self) -> broadcast::Receiver<SessionEvent> {
+        self.changes.subscribe()
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody may be listening.
+        let _ = self.changes.send(SessionEvent { event: Some(event) });
+    }
+
+    pub(crate) fn changed(&self, session: &Session) {
+        if self.changes.receiver_count() > 0 {
+            self.tell(Event::Changed(session.listed()));
+        }
+    }
+
+    pub(crate) fn enter(&self, session: Arc<Session>) {
+        let listed: Listed = session.listed();
+        let mut sessions = self
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        sessions.push(session);
+        drop(sessions);
+        self.tell(Event::Changed(listed));
+    }
+
+    pub(crate) fn leave_out(&self, id: &str) {
+        let mut sessions = self
+            .sessions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|session| session.id != id);
+        drop(sessions);
+        self.tell(Event::Gone(id.to_owned()));
+    }
+
+    /// Writes a line about a session to the log.
+    pub(crate) fn says(&self, session: &str, what: &str) {
+        self.settings
+            .says
+            .warn(&format!("session {session}: {what}"));
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn holds(&self) -> Arc<Holds> {
+        Arc::clone(&self.holds)
+    }
+
+    pub(crate) fn refs(&self) -> Refs {
+        self.refs.clone()
+    }
+
+    pub(crate) fn process_settings(&self) -> process::Settings {
+        process::Settings {
+            scrollback: self.settings.scrollback,
+            ..Default::default()
+        }
+    }
+
+    /// Forgets the oldest finished sessions beyond the budget, in the background.
+    pub(crate) fn enforce_budget(self: &Arc<Self>) {
+        let server = Arc::clone(self);
+        tokio::task::spawn_blocking(move || {
+            let Ok(_only) = server.enforcing.try_lock() else {
+                return;
+            };
+            let busy = server
+                .sessions()
+                .into_iter()
+                .filter(|session| session.is_busy());
+            let busy: HashSet<String> = busy.map(|session| session.id.clone()).collect();
+            match server.store.enforce(&busy) {
+                Ok(done) => {
+                    let used = usize::try_from(done.used).unwrap_or(usize::MAX);
+                    server.disk.store(used, Ordering::Relaxed);
+                    for id in done.removed {
+                        server.leave_out(&id);
+                    }
+                    for (session, error) in done.failed {
+                        server.says(&session, &error.to_string());
+                    }
+                }
+                Err(error) => server
+                    .settings
+                    .says
+                    .warn(&format!("cannot look at the traces: {error}")),
+            }
+        });
+    }
 }

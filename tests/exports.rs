@@ -8,6 +8,7 @@ use buildx::engine::callbacks::export::{ExportSink, Exports};
 use buildx::engine::callbacks::upload::Uploads;
 use buildx::engine::callbacks::{Announcement, Connection};
 use buildx::engine::control::Engine;
+use buildx::paths::mask::Mask;
 use buildx::proto::control::{
     CacheOptions, CacheOptionsEntry, Exporter, PruneRequest, SolveRequest,
 };
@@ -71,10 +72,10 @@ impl Build {
             engine()
         };
         let (engine, _) = Engine::connect(&daemon.transport()).await.unwrap();
-        let exports = Exports::new(self.sinks);
+        let exports = Exports::new(self.sinks, Mask(0o22));
         let uploads = Uploads::new();
         let url = uploads.add(Cursor::new(self.context));
-        let stores = ContentStores::new(self.stores);
+        let stores = ContentStores::new(self.stores, Mask(0o22));
         let routes = tonic::service::Routes::new(exports.service())
             .add_service(uploads.service())
             .add_service(stores.service());
@@ -569,7 +570,7 @@ async fn oci_layouts_as_archive_and_directory_hold_the_tree() {
         let descriptor =
             Descriptor::from_response(&done.response["containerimage.descriptor"]).unwrap();
         let names = Name::of_image(done.response.get("image.name").map(String::as_str));
-        layout::put(&layout, &descriptor, &names).unwrap();
+        layout::put(&layout, &descriptor, &names, Mask(0o22)).unwrap();
         assert_eq!(
             layout::resolve(&layout, Some("v1"), None).unwrap().as_str(),
             descriptor.digest
@@ -670,6 +671,7 @@ async fn a_local_cache_is_written_and_used() {
         &cache,
         &descriptor,
         &[Name::Tag(layout::DEFAULT_TAG.into())],
+        Mask(0o22),
     )
     .unwrap();
 

@@ -273,6 +273,7 @@ async fn an_unknown_frontend_is_refused_in_words() {
     let target = Target::Frontend {
         name: "nosuch.v0".into(),
         options: HashMap::new(),
+        inputs: Default::default(),
     };
     let error = decode(&build.gateway.solve(target, false).await.unwrap_err());
     assert!(error.message.contains("nosuch.v0"), "{error}");

@@ -1,5 +1,6 @@
 //! Tests against a real engine and real terminals, by feature.
 
+mod sessions;
 mod support;
 
 mod builders;
@@ -8,7 +9,9 @@ mod context;
 mod exports;
 mod flags;
 mod gateway;
+mod monitor;
 mod processes;
 mod progress;
 mod secrets;
+mod server;
 mod traps;

@@ -182,7 +182,7 @@ fn an_agent_that_is_not_lent_is_not_there() {
     let agent = Agent::start(dir.path());
     // In the environment, but not lent with --ssh.
     build(&context).env("SSH_AUTH_SOCK", &agent.socket).ok();
-    let output = build(&lists_keys(",required=true"))
+    let output = build(&lists_keys(",required=true,mode=0600"))
         .arg("--no-cache")
         .env("SSH_AUTH_SOCK", &agent.socket)
         .fails(1);

@@ -7,3 +7,4 @@ pub mod open;
 pub mod proxy;
 pub mod pty;
 pub mod registry;
+pub mod shared;

@@ -10,17 +10,17 @@ use tonic::Code;
 
 use super::outputs::{After, to_push};
 use super::prepare::Refusal;
-use super::request::Plan;
 use super::results::{self, Detail, Response, ResultFiles};
 use super::services::Caller;
+use super::witness::Teller;
 use crate::engine::address::Transport;
 use crate::engine::control::Engine;
 use crate::engine::docker::{self, ApiError};
 use crate::engine::gateway::{Gateway, Returned};
 use crate::engine::history;
 use crate::engine::id::new_id;
+use crate::progress::ClientEvent;
 use crate::progress::trace::Trace;
-use crate::progress::{ClientEvent, Progress};
 use crate::proto::RpcStatus;
 use crate::proto::control::SolveRequest;
 use crate::term::escape;
@@ -44,26 +44,26 @@ pub struct About<'a> {
 /// The engine's refusal.
 pub async fn loads(
     loads: Vec<JoinHandle<Result<Vec<String>, ApiError>>>,
-    progress: &mut Progress,
+    tell: &Teller<'_>,
 ) -> Result<(), String> {
     const STEP: &str = "importing to docker";
     for load in loads {
-        progress.client_step(STEP, ClientEvent::Started);
+        tell.client_step(STEP, ClientEvent::Started);
         let said = match load.await {
             Ok(Ok(said)) => said,
-            Ok(Err(error)) => return Err(failed_step(progress, STEP, &error.to_string())),
-            Err(error) => return Err(failed_step(progress, STEP, &error.to_string())),
+            Ok(Err(error)) => return Err(failed_step(tell, STEP, &error.to_string())),
+            Err(error) => return Err(failed_step(tell, STEP, &error.to_string())),
         };
         for line in said {
-            progress.client_step(STEP, ClientEvent::Log(format!("{line}\n").as_bytes()));
+            tell.client_step(STEP, ClientEvent::Log(format!("{line}\n").as_bytes()));
         }
-        progress.client_step(STEP, ClientEvent::Completed);
+        tell.client_step(STEP, ClientEvent::Completed);
     }
     Ok(())
 }
 
-fn failed_step(progress: &mut Progress, step: &str, error: &str) -> String {
-    progress.client_step(step, ClientEvent::Failed(error));
+fn failed_step(tell: &Teller<'_>, step: &str, error: &str) -> String {
+    tell.client_step(step, ClientEvent::Failed(error));
     error.to_owned()
 }
 
@@ -73,16 +73,17 @@ fn failed_step(progress: &mut Progress, step: &str, error: &str) -> String {
 /// An index that cannot be written, or a registry that refuses.
 pub async fn finish(
     about: &About<'_>,
-    plan: &Plan,
+    left: &[After],
     response: &Response,
-    progress: &mut Progress,
+    tell: &Teller<'_>,
 ) -> Result<(), Refusal> {
-    for after in &plan.after {
+    for after in left {
         match after {
-            After::Push { names } => push(about, names, progress).await?,
+            After::Push { names } => push(about, names, tell).await?,
             After::Layout { .. } | After::CacheLayout { .. } => {
                 let (after, response) = (after.clone(), response.clone());
-                tokio::task::spawn_blocking(move || after.enter(&response))
+                let mask = about.caller.mask;
+                tokio::task::spawn_blocking(move || after.enter(&response, mask))
                     .await
                     .map_err(|error| Refusal(error.to_string()))?
                     .map_err(|error| Refusal(error.to_string()))?;
@@ -93,7 +94,7 @@ pub async fn finish(
 }
 
 /// Pushes images that are in docker's own store.
-async fn push(about: &About<'_>, names: &[String], progress: &mut Progress) -> Result<(), Refusal> {
+async fn push(about: &About<'_>, names: &[String], tell: &Teller<'_>) -> Result<(), Refusal> {
     let Transport::Docker(address) = about.engine.transport() else {
         return Ok(());
     };
@@ -102,9 +103,9 @@ async fn push(about: &About<'_>, names: &[String], progress: &mut Progress) -> R
         .map_err(|error| Refusal(error.to_string()))?;
     for (name, tag) in to_push(names) {
         let step = format!("pushing {name}:{tag} with docker");
-        progress.client_step(&step, ClientEvent::Started);
-        let tell = |line: &str| {
-            progress.client_step(&step, ClientEvent::Log(format!("{line}\n").as_bytes()));
+        tell.client_step(&step, ClientEvent::Started);
+        let said = |line: &str| {
+            tell.client_step(&step, ClientEvent::Log(format!("{line}\n").as_bytes()));
         };
         let config = Arc::clone(&about.caller.config);
         let registry = docker::registry_of(&name).to_owned();
@@ -112,11 +113,11 @@ async fn push(about: &About<'_>, names: &[String], progress: &mut Progress) -> R
             .await
             .map_err(|error| Refusal(error.to_string()))?
             .map_err(|error| Refusal(error.to_string()))?;
-        match docker::push(&api, &name, &tag, &credentials, tell).await {
-            Ok(()) => progress.client_step(&step, ClientEvent::Completed),
+        match docker::push(&api, &name, &tag, &credentials, said).await {
+            Ok(()) => tell.client_step(&step, ClientEvent::Completed),
             Err(error) => {
                 let error = error.to_string();
-                progress.client_step(&step, ClientEvent::Failed(&error));
+                tell.client_step(&step, ClientEvent::Failed(&error));
                 return Err(Refusal(format!("failed to push {name}:{tag}: {error}")));
             }
         }
@@ -129,7 +130,7 @@ pub async fn metadata(
     about: &About<'_>,
     files: &ResultFiles,
     response: &Response,
-    trace: &Trace,
+    warnings: impl FnOnce() -> Value,
 ) -> Value {
     if !files.wants_metadata() {
         return Value::Null;
@@ -153,12 +154,13 @@ pub async fn metadata(
             reference: about.build_ref,
             provenance,
             detail,
-            warnings: wants_warnings.then(|| warnings(trace)),
+            warnings: wants_warnings.then(warnings),
         },
     )
 }
 
-fn warnings(trace: &Trace) -> Value {
+/// The warnings of a build as the metadata file holds them.
+pub fn warnings(trace: &Trace) -> Value {
     trace
         .steps
         .iter()

@@ -11,7 +11,8 @@ use super::options::{
     platform, units,
 };
 
-const EXAMPLES: &str = "\
+/// What help ends with.
+pub const EXAMPLES: &str = "\
 Examples:
   buildx build -t app .                         build ./Dockerfile
   buildx build -f docker/Dockerfile --target test .
@@ -43,7 +44,7 @@ pub struct Which {
 }
 
 /// Go's reading of a truth value, as a parser for clap.
-pub(crate) fn truth(text: &str) -> Result<bool, String> {
+pub fn truth(text: &str) -> Result<bool, String> {
     fields::truth(text).ok_or_else(|| "expected true or false".to_owned())
 }
 

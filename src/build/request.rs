@@ -74,6 +74,8 @@ impl EngineFacts {
 pub struct Plan {
     /// The request, without `Ref` and `Session`.
     pub solve: SolveRequest,
+    /// What the build may do beyond the usual, as in the request.
+    pub entitlements: Vec<String>,
     /// Local sources by name.
     pub dirs: Vec<(String, PathBuf)>,
     /// Key of earlier copies of the local sources.
@@ -229,9 +231,10 @@ pub fn plan(prepared: Prepared, facts: &EngineFacts) -> Result<Plan, Refusal> {
                 imports,
                 ..CacheOptions::default()
             }),
-            entitlements,
+            entitlements: entitlements.clone(),
             ..SolveRequest::default()
         },
+        entitlements,
         dirs: sources.dirs,
         shared_key: format!("{}:{}", sources.key, facts.node_id),
         secrets: options.secrets,

@@ -14,6 +14,7 @@ use super::outputs::After;
 use super::prepare::Refusal;
 use crate::engine::callbacks::content::layout::{self, Descriptor, LayoutError, Name};
 use crate::engine::errors::BuildError;
+use crate::paths::mask::Mask;
 
 const CONFIG_DIGEST: &str = "containerimage.config.digest";
 const IMAGE_DIGEST: &str = "containerimage.digest";
@@ -45,15 +46,16 @@ impl Detail {
 }
 
 /// The files that a build leaves for scripts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ResultFiles {
     iidfile: Option<PathBuf>,
     metadata: Option<PathBuf>,
+    mask: Mask,
 }
 
 impl ResultFiles {
     /// Checks that the files can be written, and removes an old id file: what it says is not about
-    /// this build. Paths are relative to `cwd`.
+    /// this build. Paths are relative to `cwd`; `mask` is the caller's, for files that are new.
     ///
     /// # Errors
     /// The directory of a file does not exist, or the old id file cannot be removed.
@@ -61,6 +63,7 @@ impl ResultFiles {
         iidfile: Option<&Path>,
         metadata: Option<&Path>,
         cwd: &Path,
+        mask: Mask,
     ) -> Result<Self, Refusal> {
         let place = |what: &str, path: &Path| {
             let full = cwd.join(path);
@@ -94,7 +97,11 @@ impl ResultFiles {
                 path.display()
             )));
         }
-        Ok(Self { iidfile, metadata })
+        Ok(Self {
+            iidfile,
+            metadata,
+            mask,
+        })
     }
 
     /// Whether a metadata file is wanted, and with it the provenance.
@@ -109,13 +116,13 @@ impl ResultFiles {
     /// The file that cannot be written.
     pub fn write(&self, response: &Response, metadata: &Value) -> Result<(), Refusal> {
         if let (Some(path), Some(id)) = (&self.iidfile, image_id(response)) {
-            write_whole(path, id.as_bytes())
+            write_whole(path, id.as_bytes(), self.mask)
                 .map_err(|error| failed("writing image ID file", path, &error))?;
         }
         if let Some(path) = &self.metadata {
             let text = serde_json::to_string_pretty(metadata)
                 .map_err(|error| Refusal(format!("writing metadata file: {error}")))?;
-            write_whole(path, text.as_bytes())
+            write_whole(path, text.as_bytes(), self.mask)
                 .map_err(|error| failed("writing metadata file", path, &error))?;
         }
         Ok(())
@@ -127,8 +134,7 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> Refusal {
 }
 
 /// The file appears whole, readable as any new file is, and replaces what was there.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
+fn write_whole(path: &Path, bytes: &[u8], mask: Mask) -> io::Result<()> {
     // Devices and pipes cannot be replaced, and should not be.
     if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
         return fs::OpenOptions::new()
@@ -137,11 +143,13 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
             .write_all(bytes);
     }
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let mode = fs::metadata(&path).map_or(0o666, |meta| meta.permissions().mode() & 0o7777);
     let mut file = tempfile::Builder::new()
         .prefix(".buildx-")
-        .permissions(fs::Permissions::from_mode(mode))
         .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    match fs::metadata(&path) {
+        Ok(old) => file.as_file().set_permissions(old.permissions())?,
+        Err(_) => mask.apply(file.as_file(), 0o666)?,
+    }
     file.write_all(bytes)?;
     file.persist(&path)?;
     Ok(())
@@ -236,7 +244,7 @@ impl After {
     ///
     /// # Errors
     /// The layout cannot be changed.
-    pub fn enter(&self, response: &Response) -> Result<(), LayoutError> {
+    pub fn enter(&self, response: &Response, mask: Mask) -> Result<(), LayoutError> {
         match self {
             After::Layout { dir } => {
                 let Some(descriptor) = response.get("containerimage.descriptor") else {
@@ -244,14 +252,14 @@ impl After {
                 };
                 let descriptor = Descriptor::from_response(descriptor)?;
                 let names = Name::of_image(response.get("image.name").map(String::as_str));
-                layout::put(dir, &descriptor, &names)
+                layout::put(dir, &descriptor, &names, mask)
             }
             After::CacheLayout { dir, tag } => {
                 let Some(descriptor) = response.get("cache.manifest") else {
                     return Ok(());
                 };
                 let descriptor = Descriptor::from_response(descriptor)?;
-                layout::put(dir, &descriptor, &[Name::Tag(tag.clone())])
+                layout::put(dir, &descriptor, &[Name::Tag(tag.clone())], mask)
             }
             After::Push { .. } => Ok(()),
         }
@@ -286,7 +294,7 @@ mod tests {
     fn metadata_is_sorted_decoded_and_without_a_final_newline() {
         let dir = tempfile::tempdir().unwrap();
         let path = Path::new("m.json");
-        let files = ResultFiles::begin(None, Some(path), dir.path()).unwrap();
+        let files = ResultFiles::begin(None, Some(path), dir.path(), Mask(0o22)).unwrap();
         let descriptor = STANDARD.encode(r#"{"mediaType":"m","digest":"sha256:1","size":3}"#);
         let response = response(&[
             ("image.name", "docker.io/library/a:latest"),
@@ -346,7 +354,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("iid");
         fs::write(&path, "old").unwrap();
-        let files = ResultFiles::begin(Some(Path::new("iid")), None, dir.path()).unwrap();
+        let files =
+            ResultFiles::begin(Some(Path::new("iid")), None, dir.path(), Mask(0o22)).unwrap();
         assert!(!path.exists());
         assert!(!files.wants_metadata());
         files.write(&Response::new(), &Value::Null).unwrap();
@@ -368,9 +377,14 @@ mod tests {
     fn files_that_cannot_be_written_are_named_at_once() {
         let dir = tempfile::tempdir().unwrap();
         let error = |iid: Option<&str>, metadata: Option<&str>| {
-            ResultFiles::begin(iid.map(Path::new), metadata.map(Path::new), dir.path())
-                .unwrap_err()
-                .0
+            ResultFiles::begin(
+                iid.map(Path::new),
+                metadata.map(Path::new),
+                dir.path(),
+                Mask(0o22),
+            )
+            .unwrap_err()
+            .0
         };
         assert_eq!(
             error(Some("nope/x"), None),

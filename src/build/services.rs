@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
@@ -22,6 +23,7 @@ use crate::engine::callbacks::ssh::{self, SshAgents, SshSource};
 use crate::engine::callbacks::upload::Uploads;
 use crate::engine::docker::{self, ApiError};
 use crate::engine::docker_config::DockerConfig;
+use crate::paths::mask::Mask;
 use crate::paths::{Env, Paths};
 
 /// Chunks of an image archive that wait for the docker engine.
@@ -44,6 +46,8 @@ pub struct Caller<'a> {
     pub env: &'a Env,
     /// What relative paths start from.
     pub cwd: &'a Path,
+    /// For new files.
+    pub mask: Mask,
     /// Logins.
     pub config: Arc<DockerConfig>,
 }
@@ -73,11 +77,16 @@ impl Caller<'_> {
     }
 }
 
-/// Makes the callbacks of `plan`, and enters in it what depends on them.
+/// Makes the callbacks of `plan`, and enters in it what depends on them. `stdout` is the caller's
+/// standard output.
 ///
 /// # Errors
 /// A secret or key that is not there, or a docker context that does not answer.
-pub async fn make(plan: &mut Plan, caller: &Caller<'_>) -> Result<Services, Refusal> {
+pub async fn make(
+    plan: &mut Plan,
+    caller: &Caller<'_>,
+    mut stdout: Option<mpsc::Sender<std::io::Result<Bytes>>>,
+) -> Result<Services, Refusal> {
     let env = caller.env;
     let secrets = Secrets::new(caller.secrets(&plan.secrets)?);
     let agents = SshAgents::new(caller.ssh(&plan.ssh)?).map_err(Refusal)?;
@@ -103,7 +112,10 @@ pub async fn make(plan: &mut Plan, caller: &Caller<'_>) -> Result<Services, Refu
         let sink = match sink {
             Sink::Directory(path) => ExportSink::Directory(path.clone()),
             Sink::File(path) => ExportSink::File(path.clone()),
-            Sink::Stdout => ExportSink::Stdout,
+            Sink::Stdout => match stdout.take() {
+                Some(stdout) => ExportSink::Stream(stdout),
+                None => return Err(Refusal("standard output cannot be written here".to_owned())),
+            },
             Sink::Load { context } => {
                 let address = docker_host(env, context.as_deref())?;
                 let api = docker::api(&address)
@@ -119,14 +131,14 @@ pub async fn make(plan: &mut Plan, caller: &Caller<'_>) -> Result<Services, Refu
         };
         sinks.push((*index, sink));
     }
-    let exports = Exports::new(sinks);
+    let exports = Exports::new(sinks, caller.mask);
     let routes = Routes::new(FileSync::new(directories.collect()).service())
         .add_service(exports.service())
         .add_service(uploads.service())
         .add_service(secrets.service())
         .add_service(agents.service())
         .add_service(auth.service())
-        .add_service(ContentStores::new(stores.collect()).service());
+        .add_service(ContentStores::new(stores.collect(), caller.mask).service());
     Ok(Services {
         routes,
         exports,

@@ -259,7 +259,7 @@ mod tests {
         use bollard_buildkit_proto::health::health_client::HealthClient;
         let (sink, mut stalled) = mpsc::channel(1);
         let sinks = vec![(0, export::ExportSink::Stream(sink))];
-        let exports = export::Exports::new(sinks);
+        let exports = export::Exports::new(sinks, crate::paths::mask::Mask(0o22));
         let (near, far) = tokio::io::duplex(64 << 10);
         let routes = Routes::new(exports.service()).add_service(HealthServer::new(Serving));
         tokio::spawn(serve(TokioIo::new(far), routes));

@@ -88,13 +88,26 @@ impl Engine {
     /// # Errors
     /// `NotFound` (after 3 to 6 s) when there is no such build.
     pub async fn status(&self, reference: &str) -> Result<Streaming<StatusResponse>, Status> {
+        Ok(self.status_and_clock(reference).await?.0)
+    }
+
+    /// As [`Engine::status`], with what the engine's clock showed when it answered: RFC 3339, from the
+    /// header `buildkit-current-timestamp`; old engines do not send it.
+    ///
+    /// # Errors
+    /// As [`Engine::status`].
+    pub async fn status_and_clock(
+        &self,
+        reference: &str,
+    ) -> Result<(Streaming<StatusResponse>, Option<String>), Status> {
         let request = StatusRequest {
             r#ref: reference.to_owned(),
         };
-        self.control()
-            .status(request)
-            .await
-            .map(Response::into_inner)
+        let response = self.control().status(request).await?;
+        let clock = response.metadata().get("buildkit-current-timestamp");
+        let clock = clock.and_then(|value| value.to_str().ok());
+        let clock = clock.map(str::to_owned);
+        Ok((response.into_inner(), clock))
     }
 
     /// The engine's version text; distribution builds answer `v0.0.0+unknown`, so never decide on it.

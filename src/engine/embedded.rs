@@ -22,16 +22,14 @@
 //! The engine sees a fixed environment: `PATH`, `HOME`, and of the first client's only the variables
 //! that describe the machine's way to registries ([`NETWORK_VARIABLES`]).
 
-mod holders;
 mod log;
 mod mounts;
 mod program;
 mod supervisor;
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
@@ -44,7 +42,9 @@ use tokio::time::timeout;
 
 use super::address::{Address, Transport};
 use super::control::{Engine, Workers};
-use crate::paths::{EmbeddedPaths, Env, lock};
+use crate::paths::private::{self, Refused};
+use crate::paths::server::SUN_PATH;
+use crate::paths::{EmbeddedPaths, Env, holders, lock};
 
 pub(super) use log::visible;
 pub use program::{NETWORK_VARIABLES, Program};
@@ -76,8 +76,6 @@ const STOP: Duration = Duration::from_secs(20);
 const GREETING: Duration = Duration::from_secs(10);
 /// Longest line of the control protocol, in bytes.
 const LINE: u64 = 64 << 10;
-/// Longest path of a unix socket, in bytes.
-const SUN_PATH: usize = 107;
 
 /// Why there is no embedded engine.
 #[derive(Debug, thiserror::Error)]
@@ -221,7 +219,7 @@ pub async fn ensure_started(
     env: &Env,
     tell: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Started, EmbeddedError> {
-    if let Some(started) = join(paths).await? {
+    if let Some(started) = join_earlier(paths).await? {
         return Ok(started);
     }
     let order = Order::new(paths, env)?;
@@ -233,7 +231,7 @@ pub async fn ensure_started(
     ));
     let deadline = order.start + STOP + STOP + GREETING;
     let lock = take_lock(paths.start_lock(), deadline).await?;
-    if let Some(started) = join(paths).await? {
+    if let Some(started) = join_earlier(paths).await? {
         return Ok(started);
     }
     launch(&order).await?;
@@ -275,26 +273,22 @@ pub async fn stop(paths: &EmbeddedPaths) -> Result<bool, EmbeddedError> {
     }
 }
 
-/// A lock is awaited in a thread of its own, so that Ctrl-C need not wait for it.
 async fn take_lock(path: PathBuf, wait: Duration) -> Result<fs::File, EmbeddedError> {
-    let (send, receive) = tokio::sync::oneshot::channel();
-    let thread_path = path.clone();
-    let spawned = std::thread::Builder::new()
-        .name("start lock".into())
-        .spawn(move || {
-            let _ = send.send(lock::exclusive(&thread_path, wait));
-        });
-    let taken = match spawned {
-        Ok(_) => receive.await.map_err(io::Error::other),
-        Err(error) => Err(error),
-    };
-    match taken.and_then(|lock| lock) {
+    match lock::awaited(path.clone(), wait).await {
         Ok(lock) => Ok(lock),
         Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(EmbeddedError::Busy(wait)),
         Err(error) => Err(EmbeddedError::Directory {
             path,
             reason: error.to_string(),
         }),
+    }
+}
+
+/// [`join`] for an engine that somebody else started: one that has just failed is replaced.
+async fn join_earlier(paths: &EmbeddedPaths) -> Result<Option<Started>, EmbeddedError> {
+    match join(paths).await {
+        Err(EmbeddedError::Failed { .. }) => Ok(None),
+        joined => joined,
     }
 }
 
@@ -446,26 +440,16 @@ fn duration(env: &Env, name: &'static str, default: Duration) -> Result<Duration
 
 /// Makes a directory that only we can enter, or checks that it is one.
 fn private_dir(dir: &Path) -> Result<(), EmbeddedError> {
-    let failed = |reason: String| EmbeddedError::Directory {
-        path: dir.to_owned(),
-        reason,
-    };
-    if let Some(parent) = dir.parent() {
-        fs::create_dir_all(parent).map_err(|error| failed(error.to_string()))?;
-    }
-    match DirBuilder::new().mode(0o700).create(dir) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(failed(error.to_string())),
-    }
-    let found = fs::symlink_metadata(dir).map_err(|error| failed(error.to_string()))?;
-    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(failed("is no directory of ours".into()));
-    }
-    if found.mode() & 0o077 != 0 {
-        return Err(failed("is open to others: chmod 700".into()));
-    }
-    Ok(())
+    private::make(dir).map_err(|refused| {
+        let reason = match refused {
+            Refused::Io { source, .. } => source.to_string(),
+            Refused::Unsafe { why, remedy, .. } => format!("{why}: {remedy}"),
+        };
+        EmbeddedError::Directory {
+            path: dir.to_owned(),
+            reason,
+        }
+    })
 }
 
 /// Starts the supervisor; returns when the engine answers.

@@ -131,6 +131,18 @@ pub fn decode(status: &Status) -> BuildError {
     error
 }
 
+/// A status as the gateway takes it back: with its details, which `Control.Solve` then repeats.
+pub fn rpc_status(status: &Status) -> RpcStatus {
+    match RpcStatus::decode(status.details()) {
+        Ok(whole) if !status.details().is_empty() => whole,
+        _ => RpcStatus {
+            code: status.code() as i32,
+            message: status.message().to_owned(),
+            details: Vec::new(),
+        },
+    }
+}
+
 /// The text of a status in plain words: wrapping of gRPC removed, lost connections named as such.
 pub fn text(status: &Status) -> String {
     let mut message = status.message();

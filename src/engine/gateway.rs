@@ -23,7 +23,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Request, Status, Streaming};
+use tonic::{Code, Request, Status, Streaming};
 
 use super::channel::MESSAGE;
 use super::control::Engine;
@@ -64,6 +64,8 @@ pub enum Target {
         name: String,
         /// Options as in `SolveRequest.FrontendOpt`.
         options: HashMap<String, String>,
+        /// Definitions that the frontend takes as named inputs.
+        inputs: HashMap<String, pb::Definition>,
     },
     /// A definition of operations, in the engine's own encoding.
     Definition(pb::Definition),
@@ -123,9 +125,14 @@ impl Gateway {
             ..Default::default()
         };
         match target {
-            Target::Frontend { name, options } => {
+            Target::Frontend {
+                name,
+                options,
+                inputs,
+            } => {
                 request.frontend = name;
                 request.frontend_opt = options;
+                request.frontend_inputs = inputs;
             }
             Target::Definition(definition) => request.definition = Some(definition),
         }
@@ -146,6 +153,19 @@ impl Gateway {
             r#ref: reference.to_owned(),
         };
         client.evaluate(self.request(request)).await.map(drop)
+    }
+
+    /// [`Gateway::evaluate`], also on engines before 0.11, which do it as a side effect.
+    ///
+    /// # Errors
+    /// As [`Gateway::evaluate`].
+    pub async fn run(&self, reference: &str) -> Result<(), Status> {
+        match self.evaluate(reference).await {
+            Err(status) if status.code() == Code::Unimplemented => {
+                self.stat_file(reference, ".").await.map(drop)
+            }
+            answer => answer,
+        }
     }
 
     /// Bytes of a file in a ref; `range` is offset and length, the whole file when absent.

@@ -3,14 +3,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use super::invoke::Invoke;
 use super::listing;
 use super::parse::{Command, Process};
 use super::table;
-use crate::proto::controller::controller_client::ControllerClient;
+pub use crate::client::Api;
+use crate::client::status;
 use crate::proto::controller::{
     BuildFailure, Caller, DisconnectRequest, ExecRequest, InfoRequest, KeepRequest, KillRequest,
     ListSessionsRequest, Outcome, RebuildRequest, SessionRequest, ShutdownRequest, SignalRequest,
@@ -20,9 +20,6 @@ use crate::proto::controller::{
 mod find;
 
 pub use find::{Target, find, find_session};
-
-/// The typed handle on the server.
-pub type Api = ControllerClient<Channel>;
 
 /// What carrying out a command gave.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,17 +84,7 @@ pub struct Complaint(pub String);
 
 impl From<Status> for Complaint {
     fn from(status: Status) -> Self {
-        let message = listing::plain(status.message());
-        // A broken transport has no message for people.
-        let gone = status.code() == Code::Unavailable
-            || (status.code() == Code::Unknown && message.contains("transport"));
-        Self(if gone && !message.contains("server") {
-            format!("lost the buildx server: {message}")
-        } else if message.is_empty() {
-            format!("the server refused: {:?}", status.code())
-        } else {
-            message
-        })
+        Self(status::line(&status))
     }
 }
 

@@ -34,15 +34,23 @@ pub struct Canned {
     pub typed: Vec<u8>,
     pub sizes: Vec<(u32, u32)>,
     pub notes: Vec<String>,
+    /// What every trace has.
+    pub events: Vec<TraceEvent>,
+    /// How a trace without an outcome ends; without it, it waits to be canceled.
+    pub breaks: Option<Status>,
+    /// Sessions that builds get, by number of the build.
+    pub builds: Vec<BuildRequest>,
+    pub in_process: bool,
+    pub not_carried: Vec<String>,
 }
 
 /// A handle on the fake server.
 #[derive(Clone, Debug, Default)]
-pub struct Fake(Arc<Mutex<Canned>>);
+pub struct Fake(Arc<Mutex<Canned>>, Arc<tokio::sync::Notify>);
 
 impl Fake {
     pub fn with(canned: Canned) -> Self {
-        Self(Arc::new(Mutex::new(canned)))
+        Self(Arc::new(Mutex::new(canned)), Arc::default())
     }
 
     pub fn canned(&self) -> MutexGuard<'_, Canned> {
@@ -109,6 +117,7 @@ impl Controller for Fake {
         Ok(Response::new(InfoResponse {
             version: "9.9".into(),
             pid: 77,
+            in_process: self.canned().in_process,
             ..InfoResponse::default()
         }))
     }
@@ -120,11 +129,22 @@ impl Controller for Fake {
         Ok(Response::new(ListSessionsResponse { sessions }))
     }
     type WatchSessionsStream = Answers<SessionEvent>;
+    /// Every session, and then all of them go.
     async fn watch_sessions(
         &self,
         _: Request<WatchSessionsRequest>,
     ) -> Result<Response<Self::WatchSessionsStream>, Status> {
-        none()
+        use session_event::Event;
+        let sessions = self.canned().sessions.clone();
+        let ids: Vec<_> = sessions.iter().map(|session| session.id.clone()).collect();
+        let changed = sessions.into_iter().map(Event::Changed);
+        let gone = ids.into_iter().map(Event::Gone);
+        let events: Vec<_> = changed
+            .chain([Event::Ready(Ready {})])
+            .chain(gone)
+            .map(|event| Ok(SessionEvent { event: Some(event) }))
+            .collect();
+        Ok(Response::new(Box::pin(tokio_stream::iter(events))))
     }
     async fn inspect(
         &self,
@@ -136,11 +156,26 @@ impl Controller for Fake {
         Ok(Response::new(InspectResponse {
             session: Some(session),
             arguments: vec!["-t".into(), "a b".into(), ".".into()],
+            not_carried: self.canned().not_carried.clone(),
             ..InspectResponse::default()
         }))
     }
-    async fn build(&self, _: Request<BuildRequest>) -> Result<Response<BuildResponse>, Status> {
-        none()
+    async fn build(
+        &self,
+        request: Request<BuildRequest>,
+    ) -> Result<Response<BuildResponse>, Status> {
+        let mut canned = self.canned();
+        let session = format!("built{}", canned.builds.len() + 1);
+        canned.builds.push(request.into_inner());
+        canned.sessions.push(Session {
+            id: session.clone(),
+            ..Session::default()
+        });
+        Ok(Response::new(BuildResponse {
+            session,
+            build: 1,
+            ..BuildResponse::default()
+        }))
     }
     async fn rebuild(
         &self,
@@ -159,6 +194,7 @@ impl Controller for Fake {
         request: Request<SessionRequest>,
     ) -> Result<Response<CancelResponse>, Status> {
         self.saw(format!("cancel {}", request.into_inner().session));
+        self.1.notify_one();
         Ok(Response::new(CancelResponse { canceled: true }))
     }
     async fn disconnect(
@@ -194,8 +230,50 @@ impl Controller for Fake {
         Ok(Response::new(KeepResponse { kept_until }))
     }
     type TraceStream = Answers<TraceRecord>;
-    async fn trace(&self, _: Request<TraceRequest>) -> Result<Response<Self::TraceStream>, Status> {
-        none()
+    async fn trace(
+        &self,
+        request: Request<TraceRequest>,
+    ) -> Result<Response<Self::TraceStream>, Status> {
+        let request = request.into_inner();
+        self.saw(format!("trace {} {}", request.session, request.build));
+        let (events, breaks) = {
+            let canned = self.canned();
+            (canned.events.clone(), canned.breaks.clone())
+        };
+        let canceled = Arc::clone(&self.1);
+        let (send, records) = mpsc::channel(4);
+        tokio::spawn(async move {
+            let mut number = 0;
+            for event in events {
+                let ends = matches!(event.event, Some(trace_event::Event::Outcome(_)));
+                let event = Some(event);
+                if number >= request.from
+                    && send.send(Ok(TraceRecord { number, event })).await.is_err()
+                    || ends
+                {
+                    return;
+                }
+                number += 1;
+            }
+            if let Some(status) = breaks {
+                let _ = send.send(Err(status)).await;
+                return;
+            }
+            if request.no_follow {
+                return;
+            }
+            canceled.notified().await;
+            let outcome = Outcome {
+                end: Some(outcome::End::Canceled(Canceled::default())),
+                exit_code: 130,
+            };
+            let event = Some(TraceEvent {
+                event: Some(trace_event::Event::Outcome(outcome)),
+                ..TraceEvent::default()
+            });
+            let _ = send.send(Ok(TraceRecord { number, event })).await;
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(records))))
     }
     async fn input(
         &self,

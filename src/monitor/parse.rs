@@ -164,7 +164,7 @@ fn wrong_count(spec: &Spec, count: usize) -> String {
 }
 
 /// A signal as people write it: `int`, `SIGINT`, `2` is left to the server.
-fn signal(text: &str) -> String {
+pub fn signal(text: &str) -> String {
     let upper = text.to_ascii_uppercase();
     upper.strip_prefix("SIG").unwrap_or(&upper).to_owned()
 }

@@ -54,7 +54,7 @@ pub enum Needs {
 }
 
 /// A flag of a command.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
     /// One letter, if it has one.
     pub short: Option<char>,

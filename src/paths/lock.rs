@@ -4,7 +4,7 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -21,6 +21,20 @@ pub fn exclusive(path: &Path, wait: Duration) -> io::Result<File> {
         .mode(0o600)
         .open(path)?;
     take(file, wait)
+}
+
+/// As [`exclusive`], in a thread of its own, so that the caller can give up at any time.
+///
+/// # Errors
+/// As [`exclusive`].
+pub async fn awaited(path: PathBuf, wait: Duration) -> io::Result<File> {
+    let (send, receive) = tokio::sync::oneshot::channel();
+    std::thread::Builder::new()
+        .name("lock".into())
+        .spawn(move || {
+            let _ = send.send(exclusive(&path, wait));
+        })?;
+    receive.await.map_err(io::Error::other)?
 }
 
 /// Takes an open lock file exclusively.

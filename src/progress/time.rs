@@ -27,6 +27,13 @@ pub fn stamp(nanos: Nanos) -> Timestamp {
     }
 }
 
+/// Reads an RFC 3339 time; `None` when it is none.
+pub fn parse(stamp: &str) -> Option<Nanos> {
+    let time = humantime::parse_rfc3339_weak(stamp).ok()?;
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    Nanos::try_from(since.as_nanos()).ok()
+}
+
 /// Our clock.
 pub fn now() -> Nanos {
     let since = SystemTime::now()

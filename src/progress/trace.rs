@@ -215,6 +215,11 @@ impl Trace {
         self.steps.get(*self.by_digest.get(digest)?)
     }
 
+    /// The build began at `at`, our clock, if nothing earlier has been seen.
+    pub fn begin(&mut self, at: Nanos) {
+        self.begun.get_or_insert(at);
+    }
+
     /// What the engine's clock shows at our time `now`.
     pub fn set_clock(&mut self, engine: Nanos, now: Nanos) {
         self.offset = Some(now.saturating_sub(engine));

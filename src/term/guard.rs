@@ -51,11 +51,20 @@ pub struct Effects {
 /// A terminal's screen with its scrollback, fed with hostile bytes.
 ///
 /// Time for a chunk is linear in its length, by a factor that grows with the grid: the most expensive sequences
-/// (erase, insert, scroll) touch each cell once. Memory is that of the grid, the scrollback (32 bytes a cell,
+/// (erase, insert, scroll) touch each cell once: 64 KiB of nothing else took 0.3 s at 50 x 200. Memory is that of the grid, the scrollback (32 bytes a cell,
 /// blanks at the end of a line excepted) and at most 256 KiB of an unfinished string.
 pub struct Terminal {
     reader: Reader,
     emulator: Emulator,
+}
+
+impl std::fmt::Debug for Terminal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Terminal")
+            .field("size", &self.size())
+            .field("title", &self.title())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Terminal {
@@ -134,7 +143,7 @@ impl Terminal {
     /// Everything another [`Terminal`] needs to go on from here, at any byte of the output. Of the scrollback,
     /// the newest lines within `max_scrollback_bytes`.
     ///
-    /// Not in it: the character that REP would repeat, what an inactive alternate screen shows, and how many
+    /// Not in it: the character that REP would repeat, unless the cursor is still behind it, what an inactive alternate screen shows, and how many
     /// lines had left the scrollback. A cursor that waits behind a blank last column turns it into a space.
     pub fn snapshot(&self, max_scrollback_bytes: usize) -> Snapshot {
         snapshot::take(&self.emulator, &self.reader, max_scrollback_bytes)

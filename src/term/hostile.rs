@@ -21,6 +21,23 @@ pub(crate) fn config(cases: u32) -> ProptestConfig {
     }
 }
 
+/// Bytes that a failed test prints readably.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Stream(pub(crate) Vec<u8>);
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "b\"{}\"", self.0.escape_ascii())
+    }
+}
+
+impl std::ops::Deref for Stream {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 fn bytes(text: &str) -> BoxedStrategy<Vec<u8>> {
     Just(text.as_bytes().to_vec()).boxed()
 }
@@ -36,9 +53,12 @@ fn common_piece() -> BoxedStrategy<Vec<u8>> {
     let number = prop_oneof![Just(String::new()), (0u16..30).prop_map(|n| n.to_string())];
     let moving = (
         number.clone(),
-        proptest::sample::select(&b"ABCDEFGdLMPSTX@`aeb"[..]),
+        proptest::sample::select(&b"ABCDEFGdLMPSTX@`ae"[..]),
     )
         .prop_map(|(n, last)| format!("\x1b[{n}{}", char::from(last)).into_bytes());
+    // Programs repeat what they have just written.
+    let repeating =
+        ("[a-z世]", number.clone()).prop_map(|(c, n)| format!("{c}\x1b[{n}b").into_bytes());
     let placing = (
         number.clone(),
         number.clone(),
@@ -51,6 +71,7 @@ fn common_piece() -> BoxedStrategy<Vec<u8>> {
         3 => one_of(&["\r\n", "\n", "\r", "\t", "\x08", "e\u{301}", "─│┌", "\u{fffd}"]),
         3 => moving,
         3 => placing,
+        1 => repeating,
         2 => one_of(&["\x1b[J", "\x1b[1J", "\x1b[2J", "\x1b[K", "\x1b[1K", "\x1b[2K"]),
         3 => one_of(&[
             "\x1b[m", "\x1b[0;1m", "\x1b[31m", "\x1b[4;42m", "\x1b[7m", "\x1b[27;22m", "\x1b[38;5;200m",
@@ -70,14 +91,14 @@ fn common_piece() -> BoxedStrategy<Vec<u8>> {
 }
 
 /// What a program on a terminal of about 20 columns could write.
-pub(crate) fn common() -> BoxedStrategy<Vec<u8>> {
+pub(crate) fn common() -> BoxedStrategy<Stream> {
     proptest::collection::vec(common_piece(), 0..40)
-        .prop_map(|pieces| pieces.concat())
+        .prop_map(|pieces| Stream(pieces.concat()))
         .boxed()
 }
 
 /// Anything: broken, endless, huge and misleading sequences between common ones.
-pub(crate) fn hostile() -> BoxedStrategy<Vec<u8>> {
+pub(crate) fn hostile() -> BoxedStrategy<Stream> {
     let number = prop_oneof![
         Just(String::new()),
         (0u32..100).prop_map(|n| n.to_string()),
@@ -118,7 +139,7 @@ pub(crate) fn hostile() -> BoxedStrategy<Vec<u8>> {
         1 => bytes("\x1b[65535b"),
     ];
     proptest::collection::vec(piece, 0..40)
-        .prop_map(|pieces| pieces.concat())
+        .prop_map(|pieces| Stream(pieces.concat()))
         .boxed()
 }
 

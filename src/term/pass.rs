@@ -94,6 +94,11 @@ impl Pass {
         self.reader.push(bytes, &mut Writer { state, out });
     }
 
+    /// Whether the alternate screen is shown.
+    pub fn alternate(&self) -> bool {
+        ALTERNATE.iter().any(|&mode| self.state.is_changed(mode))
+    }
+
     /// The bytes that undo everything the program has switched on; nothing if nothing is on. Afterwards the
     /// filter is as new. On the main screen the cursor stays where it is, except in origin mode: then it goes
     /// to the last line.

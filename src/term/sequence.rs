@@ -127,15 +127,27 @@ impl Csi {
             if index > 0 {
                 out.push(separator(self.is_joined(index)));
             }
-            out.extend(value.to_string().bytes());
+            digits(*value, out);
         }
         if self.begun {
             if !self.is_empty() {
                 out.push(separator(self.current_joined));
             }
-            out.extend(self.current.to_string().bytes());
+            digits(self.current, out);
         }
         out.extend(self.intermediate);
+    }
+}
+
+/// Writes a number in digits; formatting machinery would be most of the cost of a coloured screen.
+pub(crate) fn digits(number: u16, out: &mut Vec<u8>) {
+    let mut unit = 10_000;
+    while unit > 1 && number < unit {
+        unit /= 10;
+    }
+    while unit > 0 {
+        out.push(b'0' + (number / unit % 10) as u8);
+        unit /= 10;
     }
 }
 

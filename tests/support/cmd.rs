@@ -53,6 +53,9 @@ impl Buildx {
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", home.path())
             .env("XDG_RUNTIME_DIR", home.path().join("run"))
+            .env("XDG_STATE_HOME", home.path().join("state"))
+            // A background server is asked for where it is meant.
+            .env("BUILDX_SERVER", "off")
             .env("LANG", "C.UTF-8")
             .current_dir(home.path());
         Self {

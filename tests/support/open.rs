@@ -79,6 +79,7 @@ impl OpenBuild {
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .collect::<HashMap<_, _>>(),
+            inputs: Default::default(),
         };
         self.gateway
             .solve(target, true)
@@ -95,6 +96,7 @@ impl OpenBuild {
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .collect(),
+            inputs: Default::default(),
         };
         let lazy = self.gateway.solve(target, false).await;
         let definition = lazy.ok().and_then(|result| match result.result? {

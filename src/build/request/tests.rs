@@ -38,7 +38,8 @@ fn planned_with(line: &str, facts: &EngineFacts, env: &[(&str, &str)]) -> Result
     let Some(Command::Build(args)) = cli.command else {
         panic!("{line}");
     };
-    let options = crate::build::flags::options(*args, cli.global.which).map_err(|error| error.0)?;
+    let options =
+        crate::build::flags::options(args.build, cli.global.which).map_err(|error| error.0)?;
     let env = |name: &str| {
         let found = env.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| (*value).to_owned())

@@ -7,6 +7,7 @@ pub mod layout;
 #[cfg(test)]
 mod tests;
 
+use crate::paths::mask::Mask;
 use crate::proto::content::content_server::{Content, ContentServer};
 use crate::proto::content::{
     AbortRequest, Empty, Info, InfoRequest, InfoResponse, ReadContentRequest, ReadContentResponse,
@@ -54,12 +55,14 @@ impl ContentStores {
     /// local cache with the directory as in the request. The directory of a store that is only read
     /// must exist by the time it is read; one that is written is made.
     ///
+    /// `mask` is for new directories.
+    ///
     /// One id given twice (a cache that is imported and exported) gets both directions.
-    pub fn new(stores: Vec<(String, PathBuf, StoreAccess)>) -> Self {
+    pub fn new(stores: Vec<(String, PathBuf, StoreAccess)>, mask: Mask) -> Self {
         let mut all = BTreeMap::<String, Store>::new();
         for (id, dir, access) in stores {
             let store = all.entry(id).or_insert(Store {
-                blobs: Blobs::new(&dir),
+                blobs: Blobs::new(&dir, mask),
                 access,
             });
             if access == StoreAccess::ReadWrite {

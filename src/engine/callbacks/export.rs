@@ -7,6 +7,7 @@ mod sink;
 #[cfg(test)]
 mod tests;
 
+use crate::paths::mask::Mask;
 use bytes::Bytes;
 use codec::{BytesMessage, Raw};
 use futures_util::StreamExt;
@@ -66,6 +67,7 @@ struct Shared {
     /// By index in `SolveRequest.Exporters`; `None` after a byte sink was used.
     sinks: Mutex<BTreeMap<usize, Option<ExportSink>>>,
     metadata: Mutex<BTreeMap<usize, BTreeMap<String, String>>>,
+    mask: Mask,
     staged: Mutex<Vec<Staged>>,
     refusal: Mutex<Option<String>>,
 }
@@ -81,8 +83,8 @@ enum Opened {
 }
 
 impl Exports {
-    /// `sinks` by index of their exporter in `SolveRequest.Exporters`.
-    pub fn new(sinks: Vec<(usize, ExportSink)>) -> Self {
+    /// `sinks` by index of their exporter in `SolveRequest.Exporters`; `mask` is for new files.
+    pub fn new(sinks: Vec<(usize, ExportSink)>, mask: Mask) -> Self {
         Exports(Arc::new(Shared {
             sinks: Mutex::new(
                 sinks
@@ -91,6 +93,7 @@ impl Exports {
                     .collect(),
             ),
             metadata: Mutex::default(),
+            mask,
             staged: Mutex::default(),
             refusal: Mutex::default(),
         }))
@@ -165,7 +168,7 @@ impl Exports {
                 )));
             }
             Some(ExportSink::Directory(path)) => return Ok(Opened::Directory(path)),
-            Some(ExportSink::File(path)) => ByteSink::file(&path).map_err(|why| {
+            Some(ExportSink::File(path)) => ByteSink::file(&path, self.0.mask).map_err(|why| {
                 Status::failed_precondition(format!("cannot write {path:?}: {why}"))
             })?,
             Some(ExportSink::Stdout) => ByteSink::stdout()

@@ -1,11 +1,11 @@
 //! The engine's log: a file of bounded size, and the last lines for error messages.
 
 use std::collections::VecDeque;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::time::SystemTime;
+
+use crate::paths::rotating::Rotating;
 
 /// Size at which the file is put aside, in bytes; there are at most two of them.
 const LIMIT: u64 = 4 << 20;
@@ -16,10 +16,7 @@ const LINE: usize = 300;
 
 /// A log file that never grows beyond its limit.
 pub struct Log {
-    path: PathBuf,
-    file: File,
-    size: u64,
-    limit: u64,
+    file: Rotating,
     tail: Tail,
 }
 
@@ -33,12 +30,8 @@ impl Log {
     }
 
     fn with_limit(path: &Path, limit: u64) -> io::Result<Self> {
-        let file = append(path)?;
         Ok(Self {
-            size: file.metadata()?.len(),
-            path: path.to_owned(),
-            file,
-            limit,
+            file: Rotating::open(path, limit)?,
             tail: Tail::default(),
         })
     }
@@ -46,44 +39,20 @@ impl Log {
     /// Appends what the engine wrote.
     pub fn write(&mut self, data: &[u8]) {
         self.tail.feed(data);
-        self.append(data);
+        self.file.append(data);
     }
 
     /// Appends a line of our own, which is none of the engine's last ones.
     pub fn note(&mut self, text: &str) {
         let now = humantime::format_rfc3339_seconds(SystemTime::now());
-        self.append(format!("{now} supervisor: {text}\n").as_bytes());
-    }
-
-    /// A full disk does not stop the engine, so a failure only loses log.
-    fn append(&mut self, data: &[u8]) {
-        if self.size > 0 && self.size + data.len() as u64 > self.limit {
-            let mut aside = self.path.clone().into_os_string();
-            aside.push(".1");
-            if fs::rename(&self.path, aside).is_ok()
-                && let Ok(file) = append(&self.path)
-            {
-                self.file = file;
-                self.size = 0;
-            }
-        }
-        if self.file.write_all(data).is_ok() {
-            self.size += data.len() as u64;
-        }
+        self.file
+            .append(format!("{now} supervisor: {text}\n").as_bytes());
     }
 
     /// The engine's last lines since the log was opened, with control characters made visible.
     pub fn last_lines(&self) -> Vec<String> {
         self.tail.lines()
     }
-}
-
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .open(path)
 }
 
 /// The last lines of what went through, each cut at a limit.
@@ -138,6 +107,8 @@ pub fn visible(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

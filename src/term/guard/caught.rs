@@ -95,6 +95,7 @@ impl Caught {
             self.replace(rows, cols);
         }
         self.pending.clear();
+        self.pending.shrink_to(4 * BATCH);
     }
 
     pub(super) fn resize(&mut self, rows: u16, cols: u16) {

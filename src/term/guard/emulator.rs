@@ -20,7 +20,7 @@ use super::keyboard::Keyboard;
 use crate::term::charset::Charsets;
 use crate::term::escape::is_hidden;
 use crate::term::sequence::sgr;
-use crate::term::sequence::{Csi, Item, Sink, Terminator, osc};
+use crate::term::sequence::{Csi, Item, Sink, Terminator, digits, osc};
 
 pub(super) struct Emulator {
     pub(super) caught: Caught,
@@ -157,7 +157,12 @@ impl Emulator {
             b'e' => self.sized(first.min(rows), b'B'),
             b'H' | b'f' => {
                 let (row, col) = (first.min(rows), csi.value(1).min(cols));
-                let _ = write!(self.caught.pending(), "\x1b[{row};{col}H");
+                let out = self.caught.pending();
+                out.extend_from_slice(b"\x1b[");
+                digits(row, out);
+                out.push(b';');
+                digits(col, out);
+                out.push(b'H');
             }
             b'J' if first <= 3 => self.sized(first, last),
             b'K' if first <= 2 => self.sized(first, last),
@@ -189,7 +194,10 @@ impl Emulator {
     }
 
     fn sized(&mut self, number: u16, last: u8) {
-        let _ = write!(self.caught.pending(), "\x1b[{number}{}", char::from(last));
+        let out = self.caught.pending();
+        out.extend_from_slice(b"\x1b[");
+        digits(number, out);
+        out.push(last);
     }
 
     fn private_mode(&mut self, mode: u16, on: bool) {

@@ -92,6 +92,8 @@ struct Hidden {
     saved_origin: bool,
     /// The saved attributes as SGR from the default.
     saved_attributes: String,
+    /// The character that REP repeats; empty if there is none.
+    repeated: String,
 }
 
 impl Hidden {
@@ -116,7 +118,10 @@ impl Hidden {
         let saved = asked.screen().cursor_position();
         let saved_attributes = asked.screen().attributes_formatted();
         let saved_origin = row_after(&mut asked, HOME_IN_REGION) == 1;
+        asked.process(b"\x1b[?6l\x1b[r\x1b[2J\x1b[H\x1b[b");
+        let repeated = asked.screen().cell(0, 0).map_or("", vt100::Cell::contents);
         Hidden {
+            repeated: repeated.to_string(),
             top,
             bottom,
             origin,
@@ -168,39 +173,60 @@ fn write_grid(screen: &vt100::Screen, saved_charsets: &Charsets, out: &mut Vec<u
     } else {
         0
     };
-    write_cursor(screen, row, col, first, out);
+    let text = text_before(screen, row, col);
+    if !hidden.repeated.is_empty() && text.starts_with(&hidden.repeated) {
+        // Written once more, it is what REP repeats.
+        write_up_to(screen, row, col, first, out);
+    } else {
+        write_cursor(screen, row, col, first, out);
+    }
 }
 
 /// Places the cursor. `first` is the row that the terminal counts as its first one.
 fn write_cursor(screen: &vt100::Screen, row: u16, col: u16, first: u16, out: &mut Vec<u8>) {
     let (_, cols) = screen.size();
-    let last = cols.get() - 1;
-    let row_number = row.saturating_sub(first) + 1;
-    if col <= last {
-        let _ = write!(out, "\x1b[{row_number};{}H", col + 1);
-        return;
+    if col >= cols.get() {
+        // Behind the last column: only writing a character there leads to this place.
+        return write_up_to(screen, row, col, first, out);
     }
-    // Behind the last column: only writing a character there leads to this place.
-    let mut place = last;
+    let row_number = row.saturating_sub(first) + 1;
+    let _ = write!(out, "\x1b[{row_number};{}H", col + 1);
+}
+
+/// The column of the character that ends before a column.
+fn place_before(screen: &vt100::Screen, row: u16, col: u16) -> u16 {
+    let place = col.saturating_sub(1);
     if screen
         .cell(row, place)
         .is_some_and(vt100::Cell::is_wide_continuation)
     {
-        place = place.saturating_sub(1);
+        return place.saturating_sub(1);
     }
-    let _ = write!(out, "\x1b[{row_number};{}H", place + 1);
+    place
+}
+
+/// The character that ends before a column; empty for a blank.
+fn text_before(screen: &vt100::Screen, row: u16, col: u16) -> &str {
+    let place = place_before(screen, row, col);
     match screen.cell(row, place) {
-        Some(cell) => {
-            write_style(cell, out);
-            let text = if cell.has_contents() {
-                cell.contents()
-            } else {
-                " "
-            };
-            out.extend(text.bytes());
-        }
-        None => out.push(b' '),
+        Some(cell) if place + 1 + u16::from(cell.is_wide()) == col => cell.contents(),
+        _ => "",
     }
+}
+
+/// Places the cursor by writing the character before it again, a space for a blank.
+fn write_up_to(screen: &vt100::Screen, row: u16, col: u16, first: u16, out: &mut Vec<u8>) {
+    let place = place_before(screen, row, col);
+    let row_number = row.saturating_sub(first) + 1;
+    let _ = write!(out, "\x1b[{row_number};{}H", place + 1);
+    if let Some(cell) = screen.cell(row, place) {
+        write_style(cell, out);
+    }
+    let text = match text_before(screen, row, col) {
+        "" => " ",
+        text => text,
+    };
+    out.extend(text.bytes());
 }
 
 fn write_style(cell: &vt100::Cell, out: &mut Vec<u8>) {

@@ -281,7 +281,7 @@ fn look(terminal: &Terminal) -> (String, (u16, u16), String, bool, bool) {
 }
 
 proptest! {
-    #![proptest_config(hostile::config(400))]
+    #![proptest_config(hostile::config(150))]
 
     #[test]
     fn only_allowed_sequences_come_out(stream in hostile::hostile()) {

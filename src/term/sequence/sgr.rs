@@ -1,8 +1,6 @@
 //! Colours and attributes (SGR), written anew in the forms that every terminal reads.
 
-use std::io::Write as _;
-
-use super::Csi;
+use super::{Csi, digits};
 
 /// What became of the style.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,19 +19,21 @@ pub(crate) enum Outcome {
 /// because what its numbers mean is unknown.
 pub(crate) fn write(csi: &Csi, keep: impl Fn(u16) -> bool, out: &mut Vec<u8>) -> Outcome {
     if csi.is_empty() {
-        out.extend(b"\x1b[m");
+        out.extend_from_slice(b"\x1b[m");
         return Outcome::Reset;
     }
     let mut outcome = Outcome::Nothing;
     let mut add = |codes: &[u16]| {
-        let mut separator = if outcome == Outcome::Nothing {
-            "\x1b["
+        if outcome == Outcome::Nothing {
+            out.extend_from_slice(b"\x1b[");
         } else {
-            ";"
-        };
-        for code in codes {
-            let _ = write!(out, "{separator}{code}");
-            separator = ";";
+            out.push(b';');
+        }
+        for (index, code) in codes.iter().enumerate() {
+            if index > 0 {
+                out.push(b';');
+            }
+            digits(*code, out);
         }
         outcome = match codes {
             [0] => Outcome::Reset,

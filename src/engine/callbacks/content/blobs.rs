@@ -7,13 +7,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
+use crate::paths::mask::Mask;
+
 /// The blobs of one layout directory.
 #[derive(Clone, Debug)]
-pub(crate) struct Blobs(PathBuf);
+pub(crate) struct Blobs(PathBuf, Mask);
 
 impl Blobs {
-    pub fn new(layout: &Path) -> Blobs {
-        Blobs(layout.join("blobs/sha256"))
+    pub fn new(layout: &Path, mask: Mask) -> Blobs {
+        Blobs(layout.join("blobs/sha256"), mask)
     }
 
     pub fn path(&self, digest: &Digest) -> PathBuf {
@@ -33,7 +35,7 @@ impl Blobs {
 
     /// Starts a new blob.
     pub fn draft(&self) -> io::Result<Draft> {
-        std::fs::create_dir_all(&self.0)?;
+        self.1.make_dirs(&self.0)?;
         let file = tempfile::Builder::new()
             .prefix(".tmp-")
             .permissions(Permissions::from_mode(0o444))

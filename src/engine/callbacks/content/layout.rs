@@ -5,12 +5,13 @@
 
 use super::blobs::Blobs;
 use super::digest::{BadDigest, Digest};
+use crate::paths::mask::Mask;
 use base64::Engine as _;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const TAG: &str = "org.opencontainers.image.ref.name";
@@ -200,7 +201,7 @@ pub fn resolve(dir: &Path, tag: Option<&str>, digest: Option<&str>) -> Result<Di
         Some(digest) => Digest::parse(digest)?,
         None => find(dir, tag)?,
     };
-    if !Blobs::new(dir).exists(&digest) {
+    if !Blobs::new(dir, Mask(0)).exists(&digest) {
         return Err(LayoutError::NoBlob {
             dir: dir.to_path_buf(),
             digest,
@@ -253,12 +254,17 @@ fn find(dir: &Path, tag: Option<&str>) -> Result<Digest, LayoutError> {
 ///
 /// # Errors
 /// The disk, or an index that cannot be understood (it is left alone).
-pub fn put(dir: &Path, descriptor: &Descriptor, names: &[Name]) -> Result<(), LayoutError> {
+pub fn put(
+    dir: &Path,
+    descriptor: &Descriptor,
+    names: &[Name],
+    mask: Mask,
+) -> Result<(), LayoutError> {
     let io = |what, path: &Path| {
         let path = path.to_path_buf();
         move |why| LayoutError::Io { what, path, why }
     };
-    std::fs::create_dir_all(dir).map_err(io("cannot make", dir))?;
+    mask.make_dirs(dir).map_err(io("cannot make", dir))?;
     let _lock = Lock::take(dir.join("index.json.lock")).map_err(io("cannot lock", dir))?;
     let mut index = read(dir)?.unwrap_or_else(|| Index {
         schema_version: 2,
@@ -274,7 +280,7 @@ pub fn put(dir: &Path, descriptor: &Descriptor, names: &[Name]) -> Result<(), La
     }
     let marker = dir.join("oci-layout");
     if !marker.exists() {
-        write(&marker, br#"{"imageLayoutVersion":"1.0.0"}"#)
+        write(&marker, br#"{"imageLayoutVersion":"1.0.0"}"#, mask)
             .map_err(io("cannot write", &marker))?;
     }
     let path = dir.join("index.json");
@@ -282,7 +288,7 @@ pub fn put(dir: &Path, descriptor: &Descriptor, names: &[Name]) -> Result<(), La
         path: path.clone(),
         why,
     })?;
-    write(&path, &json).map_err(io("cannot write", &path))
+    write(&path, &json, mask).map_err(io("cannot write", &path))
 }
 
 fn read(dir: &Path) -> Result<Option<Index>, LayoutError> {
@@ -308,11 +314,11 @@ fn read(dir: &Path) -> Result<Option<Index>, LayoutError> {
     }
 }
 
-fn write(path: &Path, content: &[u8]) -> io::Result<()> {
+fn write(path: &Path, content: &[u8], mask: Mask) -> io::Result<()> {
     let mut file = tempfile::Builder::new()
         .prefix(".tmp-")
-        .permissions(Permissions::from_mode(0o644))
         .tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+    mask.apply(file.as_file(), 0o644)?;
     file.write_all(content)?;
     file.persist(path).map_err(|why| why.error)?;
     Ok(())
@@ -354,7 +360,7 @@ mod tests {
     use super::*;
 
     fn blob(dir: &Path, content: &[u8]) -> Descriptor {
-        let mut draft = Blobs::new(dir).draft().unwrap();
+        let mut draft = Blobs::new(dir, Mask(0o22)).draft().unwrap();
         draft.write(content).unwrap();
         let digest = draft.commit().unwrap().to_string();
         let json = format!(
@@ -382,18 +388,26 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path();
         let (one, two) = (blob(dir, b"one"), blob(dir, b"two"));
-        put(dir, &one, &Name::of_image(None)).unwrap();
+        put(dir, &one, &Name::of_image(None), Mask(0o22)).unwrap();
         put(
             dir,
             &one,
             &Name::of_image(Some("docker.io/a/b:v1,docker.io/library/c:latest")),
+            Mask(0o22),
         )
         .unwrap();
-        put(dir, &two, &Name::of_image(Some("docker.io/a/b:v1"))).unwrap();
+        put(
+            dir,
+            &two,
+            &Name::of_image(Some("docker.io/a/b:v1")),
+            Mask(0o22),
+        )
+        .unwrap();
         put(
             dir,
             &two,
             &[Name::Tag("x".into()), Name::Tag("latest".into())],
+            Mask(0o22),
         )
         .unwrap();
         let image = |name: &str| Some(name.to_string());
@@ -452,7 +466,13 @@ mod tests {
             "the only entry"
         );
         resolve(dir, Some("latest"), None).unwrap_err();
-        put(dir, &blob(dir, b"more"), &[Name::Tag("t".into())]).unwrap();
+        put(
+            dir,
+            &blob(dir, b"more"),
+            &[Name::Tag("t".into())],
+            Mask(0o22),
+        )
+        .unwrap();
         let text = std::fs::read_to_string(dir.join("index.json")).unwrap();
         assert!(
             text.contains(r#""annotations":{"k":"v"}"#) && text.contains(r#""urls":["u"]"#),
@@ -490,7 +510,7 @@ mod tests {
             annotations: BTreeMap::new(),
             rest: serde_json::Map::new(),
         };
-        put(dir.path(), &some, &Name::of_image(None)).unwrap_err();
+        put(dir.path(), &some, &Name::of_image(None), Mask(0o22)).unwrap_err();
         assert_eq!(
             std::fs::read(dir.path().join("index.json")).unwrap(),
             b"{",

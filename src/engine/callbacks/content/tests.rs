@@ -1,6 +1,7 @@
 //! The content service over an in-memory connection, spoken to as an engine does.
 
 use super::{ContentStores, StoreAccess};
+use crate::paths::mask::Mask;
 use crate::proto::content::content_client::ContentClient;
 use crate::proto::content::{InfoRequest, ReadContentRequest, WriteContentRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -124,14 +125,17 @@ fn files(dir: &Path) -> Vec<String> {
 #[tokio::test]
 async fn a_blob_goes_in_and_comes_out() {
     let dir = tempfile::tempdir().unwrap();
-    let stores = ContentStores::new(vec![
-        (
-            "export".into(),
-            dir.path().join("new"),
-            StoreAccess::ReadWrite,
-        ),
-        ("oci:x".into(), dir.path().join("new"), StoreAccess::Read),
-    ]);
+    let stores = ContentStores::new(
+        vec![
+            (
+                "export".into(),
+                dir.path().join("new"),
+                StoreAccess::ReadWrite,
+            ),
+            ("oci:x".into(), dir.path().join("new"), StoreAccess::Read),
+        ],
+        Mask(0o22),
+    );
     let mut client = client(&stores).await;
     let content: Vec<u8> = (0..2_500_000u32).map(|n| (n / 7) as u8).collect();
     let digest = sha256(&content);
@@ -198,11 +202,10 @@ async fn a_blob_goes_in_and_comes_out() {
 #[tokio::test]
 async fn what_is_not_as_promised_is_not_kept() {
     let dir = tempfile::tempdir().unwrap();
-    let stores = ContentStores::new(vec![(
-        "local:c".into(),
-        dir.path().into(),
-        StoreAccess::ReadWrite,
-    )]);
+    let stores = ContentStores::new(
+        vec![("local:c".into(), dir.path().into(), StoreAccess::ReadWrite)],
+        Mask(0o22),
+    );
     let mut client = client(&stores).await;
     let wrong = write(&mut client, "local:c", b"content", &sha256(b"other"))
         .await
@@ -274,7 +277,10 @@ async fn what_is_not_as_promised_is_not_kept() {
 async fn a_store_is_known_by_name_and_guarded() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("secret"), "s").unwrap();
-    let stores = ContentStores::new(vec![("oci:x".into(), dir.path().into(), StoreAccess::Read)]);
+    let stores = ContentStores::new(
+        vec![("oci:x".into(), dir.path().into(), StoreAccess::Read)],
+        Mask(0o22),
+    );
     let mut client = client(&stores).await;
     let denied = write(&mut client, "oci:x", b"x", &sha256(b"x"))
         .await

@@ -1,13 +1,14 @@
 //! Where a byte stream (exporters `tar`, `oci`, `docker`) ends up.
 
 use bytes::Bytes;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, IoSlice, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 use tokio::sync::mpsc;
+
+use crate::paths::mask::Mask;
 
 /// An open byte sink. Dropping it without [`ByteSink::complete`] leaves a file sink's destination
 /// as it was.
@@ -24,26 +25,27 @@ impl ByteSink {
     ///
     /// # Errors
     /// The directory of `path` is missing or not writable, or `path` is a directory.
-    pub fn file(path: &Path) -> io::Result<ByteSink> {
+    pub fn file(path: &Path, mask: Mask) -> io::Result<ByteSink> {
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-        let mut mode = 0o666;
+        let mut mode = None;
         match std::fs::metadata(&path) {
             Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
             Ok(there) if !there.is_file() => {
                 let file = File::options().write(true).open(&path)?;
                 return Ok(ByteSink::Writer(Box::new(file)));
             }
-            Ok(there) => mode = there.permissions().mode() & 0o7777,
+            Ok(there) => mode = Some(there.permissions()),
             Err(_) => {}
         }
         let dir = match path.parent() {
             Some(dir) if dir != Path::new("") => dir,
             _ => Path::new("."),
         };
-        let temp = tempfile::Builder::new()
-            .prefix(".tmp-")
-            .permissions(Permissions::from_mode(mode))
-            .tempfile_in(dir)?;
+        let temp = tempfile::Builder::new().prefix(".tmp-").tempfile_in(dir)?;
+        match mode {
+            Some(mode) => temp.as_file().set_permissions(mode)?,
+            None => mask.apply(temp.as_file(), 0o666)?,
+        }
         Ok(ByteSink::File(temp, path))
     }
 

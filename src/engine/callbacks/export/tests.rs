@@ -4,6 +4,7 @@
 use super::codec::{BytesMessage, Packet, Raw, Stat};
 use super::receive::{Next, ReceiveError, Receiver};
 use super::{ExportSink, Exports};
+use crate::paths::mask::Mask;
 use crate::proto::filesync as wire;
 use bytes::Bytes;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -559,7 +560,10 @@ fn names(dir: &Path) -> Vec<String> {
 #[tokio::test]
 async fn a_byte_stream_becomes_a_file_when_the_build_succeeded() {
     let dir = tempfile::tempdir().unwrap();
-    let exports = Exports::new(vec![(1, ExportSink::File(dir.path().join("o.tar")))]);
+    let exports = Exports::new(
+        vec![(1, ExportSink::File(dir.path().join("o.tar")))],
+        Mask(0o22),
+    );
     let (mut grpc, _serving) = engine(&exports).await;
     let (send, replies) = diff_copy(&mut grpc, 1).await;
     for _ in 0..100 {
@@ -600,10 +604,13 @@ fn a_broken_byte_stream_leaves_the_old_file() {
     let dest = dir.path().join("o.tar");
     std::fs::write(&dest, "old").unwrap();
     let (sink, mut chunks) = mpsc::channel(1);
-    let exports = Exports::new(vec![
-        (0, ExportSink::File(dest.clone())),
-        (1, ExportSink::Stream(sink)),
-    ]);
+    let exports = Exports::new(
+        vec![
+            (0, ExportSink::File(dest.clone())),
+            (1, ExportSink::Stream(sink)),
+        ],
+        Mask(0o22),
+    );
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let (mut grpc, serving) = engine(&exports).await;
@@ -635,7 +642,7 @@ fn a_broken_byte_stream_leaves_the_old_file() {
 async fn a_tree_arrives_through_grpc() {
     let dir = tempfile::tempdir().unwrap();
     let dest = dir.path().join("new/dest");
-    let exports = Exports::new(vec![(0, ExportSink::Directory(dest.clone()))]);
+    let exports = Exports::new(vec![(0, ExportSink::Directory(dest.clone()))], Mask(0o22));
     let (mut grpc, _serving) = engine(&exports).await;
     let (send, replies) = diff_copy(&mut grpc, 0).await;
     let mut replies = replies.unwrap();
@@ -668,7 +675,10 @@ async fn a_tree_arrives_through_grpc() {
 #[tokio::test]
 async fn a_refusal_is_told_to_the_engine() {
     let dir = tempfile::tempdir().unwrap();
-    let exports = Exports::new(vec![(0, ExportSink::Directory(dir.path().join("dest")))]);
+    let exports = Exports::new(
+        vec![(0, ExportSink::Directory(dir.path().join("dest")))],
+        Mask(0o22),
+    );
     let (mut grpc, _serving) = engine(&exports).await;
     let (send, replies) = diff_copy(&mut grpc, 0).await;
     let mut replies = replies.unwrap();
@@ -692,7 +702,7 @@ fn special_files_are_written_to_and_links_followed() {
     std::fs::write(dir.path().join("real"), "old").unwrap();
     std::fs::set_permissions(dir.path().join("real"), PermissionsExt::from_mode(0o640)).unwrap();
     symlink("real", dir.path().join("link")).unwrap();
-    let mut sink = ByteSink::file(&dir.path().join("link")).unwrap();
+    let mut sink = ByteSink::file(&dir.path().join("link"), Mask(0o22)).unwrap();
     sink.write(vec![
         Bytes::new(),
         Bytes::from_static(b"n"),
@@ -711,9 +721,9 @@ fn special_files_are_written_to_and_links_followed() {
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o640);
-    let mut null = ByteSink::file(Path::new("/dev/null")).unwrap();
+    let mut null = ByteSink::file(Path::new("/dev/null"), Mask(0o22)).unwrap();
     null.write(vec![Bytes::from_static(b"x")]).unwrap();
     assert!(null.complete().unwrap().is_none());
-    assert!(ByteSink::file(dir.path()).is_err());
-    assert!(ByteSink::file(&dir.path().join("no/such")).is_err());
+    assert!(ByteSink::file(dir.path(), Mask(0o22)).is_err());
+    assert!(ByteSink::file(&dir.path().join("no/such"), Mask(0o22)).is_err());
 }

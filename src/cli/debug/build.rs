@@ -1,0 +1,140 @@
+//! What opens the monitor: `debug build`, `debug` alone, `debug attach`.
+
+use std::path::PathBuf;
+
+use super::{Flags, with};
+use crate::build::options::BuildOptions;
+use crate::client::{Client, caller};
+use crate::config::Config;
+use crate::monitor::prefix;
+use crate::monitor::run::Place;
+use crate::monitor::start::{self, Wish};
+use crate::monitor::terminal;
+use crate::paths::server::ServerPaths;
+use crate::paths::{Env, private};
+use crate::progress::settings::{Mode, Settings};
+use crate::proto::controller::BuildRequest;
+
+/// Builds and opens the monitor when the flags say so.
+pub(super) async fn build(
+    flags: Flags,
+    options: &BuildOptions,
+    words: Vec<String>,
+) -> Result<u8, String> {
+    let env = Env::from_process();
+    let progress = crate::cli::build::settings(options, &env)?;
+    let mut wish = wish(&flags, progress, &env)?;
+    let request = BuildRequest {
+        caller: Some(wish.caller.clone()),
+        arguments: words,
+        name: flags.name.clone().unwrap_or_default(),
+        keep: flags.keep.unwrap_or(0),
+        detached: false,
+        keep_success: wish.on_success(),
+    };
+    with(&flags.which_server()?, async |client: &Client| {
+        wish.in_process = client.info.in_process;
+        start::build(client.api.clone(), request, &wish).await
+    })
+    .await
+}
+
+/// The monitor without a build.
+pub(super) async fn alone(flags: Flags, words: &[String]) -> Result<u8, String> {
+    let without = ["--progress=", "--builder=", "--debug="];
+    let of_a_build = words
+        .iter()
+        .find(|word| !without.iter().any(|own| word.starts_with(own)));
+    if let Some(word) = of_a_build {
+        let flag = word.split('=').next().unwrap_or_default();
+        return Err(format!(
+            "{flag} is a flag of a build; use: buildx debug {word} build PATH"
+        ));
+    }
+    let mut wish = wish_without_build(&flags, words)?;
+    with(&flags.which_server()?, async |client: &Client| {
+        wish.in_process = client.info.in_process;
+        let line = wish.open(client.api.clone(), None, false)?;
+        Ok(line.run(Place::Prompt).await)
+    })
+    .await
+}
+
+/// The monitor in a session, or in front of a process.
+pub(super) async fn attach(
+    flags: Flags,
+    words: &[String],
+    id: String,
+    read_only: bool,
+) -> Result<u8, String> {
+    let wish = wish_without_build(&flags, words)?;
+    with(&flags.which_server()?, async |client: &Client| {
+        let mut line = wish.open(client.api.clone(), None, false)?;
+        let place = line.attach(id, read_only).await?;
+        Ok(line.run(place).await)
+    })
+    .await
+}
+
+/// The value of `--progress` among the words of a build.
+pub(super) fn progress_of(words: &[String]) -> Option<String> {
+    let values = words
+        .iter()
+        .filter_map(|word| word.strip_prefix("--progress="));
+    values.map(str::to_owned).next_back()
+}
+
+/// How builds are shown that a command other than `build` starts.
+pub(super) fn settings(progress: Option<&str>, env: &Env) -> Result<Settings, String> {
+    use std::io::IsTerminal;
+    let mode: Mode = progress.unwrap_or_default().parse()?;
+    let terminal = std::io::stderr().is_terminal();
+    Settings::resolve(mode, |name| env.get(name).map(str::to_owned), terminal)
+}
+
+fn wish_without_build(flags: &Flags, words: &[String]) -> Result<Wish, String> {
+    // Before a server is launched for it.
+    if !terminal::is_there() {
+        return Err(start::NO_TERMINAL.to_owned());
+    }
+    let env = Env::from_process();
+    let progress = settings(progress_of(words).as_deref(), &env)?;
+    wish(flags, progress, &env)
+}
+
+fn wish(flags: &Flags, progress: Settings, env: &Env) -> Result<Wish, String> {
+    let (invoke, on) = flags.when()?;
+    let caller = caller::of_process().map_err(|error| format!("no current directory: {error}"))?;
+    Ok(Wish {
+        caller,
+        invoke,
+        on,
+        prefix: prefix_key(flags, env)?,
+        history: history(flags, env),
+        progress,
+        in_process: false,
+    })
+}
+
+/// The flag's key, else the variable's, else that of the configuration.
+fn prefix_key(flags: &Flags, env: &Env) -> Result<u8, String> {
+    match flags
+        .prefix
+        .as_deref()
+        .or_else(|| env.get(prefix::VARIABLE))
+    {
+        Some(text) => prefix::parse(text),
+        None => {
+            let named = flags.server.server_config.as_deref();
+            let config = Config::load(env, named).map_err(|error| error.to_string())?;
+            Ok(config.prefix)
+        }
+    }
+}
+
+/// The file of the prompt's history. A directory that cannot be made is no reason to have no prompt.
+fn history(flags: &Flags, env: &Env) -> Option<PathBuf> {
+    let state = ServerPaths::new(env, flags.server.root.as_deref()).state;
+    private::make_readable(&state).ok()?;
+    Some(state.join("history"))
+}

@@ -1,0 +1,447 @@
+//! Failed steps that are held open on engines, and how other builds get past them.
+//!
+//! While a failed step is held, the engine answers every build that comes to the same step with the
+//! remembered failure, without running it. Which steps are the same the engine decides by cache keys
+//! that this side cannot compute, so two steps count as the same here when they run the same
+//! program with the same arguments, variables, directory and user.
+//!
+//! A build that has such a step solves it with the cache ignored, which the engine does not merge
+//! with the remembered failure. That works once: the failure of a step whose cache was ignored would
+//! meet every later build. So of the held states of one step at most one is of that kind, and it is
+//! let go when another build comes to the step.
+//!
+//! A held step also holds its cache mounts: another build that mounts the same cache would find it
+//! empty. So a state in which nobody works is let go for such a build, too.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use prost::Message;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::build::drive::Seen;
+use crate::engine::errors::FailedExec;
+use crate::proto::pb;
+
+/// What a step runs, as a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StepKey([u8; 32]);
+
+impl StepKey {
+    fn new<'a>(
+        args: impl IntoIterator<Item = &'a str>,
+        env: impl IntoIterator<Item = &'a str>,
+        cwd: &str,
+        user: &str,
+    ) -> Self {
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        let mut put = |text: &str| {
+            context.update(&(text.len() as u64).to_le_bytes());
+            context.update(text.as_bytes());
+        };
+        args.into_iter().for_each(&mut put);
+        put("\0env");
+        env.into_iter().for_each(&mut put);
+        put("\0cwd");
+        put(cwd);
+        put(user);
+        let mut key = [0; 32];
+        key.copy_from_slice(context.finish().as_ref());
+        Self(key)
+    }
+
+    /// The key of a failed step; `None` when it runs no program.
+    pub fn of_failed(exec: &FailedExec) -> Option<Self> {
+        let meta = exec.op.get("exec")?.get("meta")?;
+        let list = |name: &str| -> Vec<&str> {
+            let list = meta.get(name).and_then(|list| list.as_array());
+            list.into_iter()
+                .flatten()
+                .filter_map(|text| text.as_str())
+                .collect()
+        };
+        let text = |name: &str| meta.get(name).and_then(|text| text.as_str()).unwrap_or("");
+        Some(Self::new(
+            list("args"),
+            list("env"),
+            text("cwd"),
+            text("user"),
+        ))
+    }
+
+    fn of_op(op: &pb::Op) -> Option<Self> {
+        let Some(pb::op::Op::Exec(exec)) = &op.op else {
+            return None;
+        };
+        let meta = exec.meta.as_ref()?;
+        Some(Self::new(
+            meta.args.iter().map(String::as_str),
+            meta.env.iter().map(String::as_str),
+            &meta.cwd,
+            &meta.user,
+        ))
+    }
+}
+
+/// A step that runs a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it runs.
+    pub key: StepKey,
+    /// Digest of its vertex.
+    pub vertex: String,
+    /// Ids of its cache mounts.
+    pub caches: Vec<String>,
+}
+
+impl Step {
+    /// The failed step `vertex`; `None` when it runs no program.
+    pub fn of_failed(exec: &FailedExec, vertex: &str) -> Option<Self> {
+        let mounts = exec.op.get("exec")?.get("mounts");
+        let mounts = mounts.and_then(|mounts| mounts.as_array());
+        let cache = |mount: &serde_json::Value| {
+            (mount.get("mountType")?.as_str()? == "CACHE").then_some(())?;
+            Some(mount.get("cacheOpt")?.get("ID")?.as_str()?.to_owned())
+        };
+        Some(Self {
+            key: StepKey::of_failed(exec)?,
+            vertex: vertex.to_owned(),
+            caches: mounts.into_iter().flatten().filter_map(cache).collect(),
+        })
+    }
+
+    fn of_op(bytes: &[u8]) -> Option<Self> {
+        let op = pb::Op::decode(bytes).ok()?;
+        let key = StepKey::of_op(&op)?;
+        // Only the bytes as received have the digest that the engine knows.
+        let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
+        let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+        let Some(pb::op::Op::Exec(exec)) = op.op else {
+            return None;
+        };
+        let caches = exec.mounts.into_iter().filter_map(|mount| mount.cache_opt);
+        Some(Self {
+            key,
+            vertex: format!("sha256:{hex}"),
+            caches: caches.map(|cache| cache.id).collect(),
+        })
+    }
+}
+
+/// The steps of a definition that run a program.
+pub fn steps(definition: &pb::Definition) -> Vec<Step> {
+    let steps = definition.def.iter();
+    steps.filter_map(|bytes| Step::of_op(bytes)).collect()
+}
+
+/// The same definition, with the cache ignored for some vertices. The digests stay as they are.
+pub fn ignoring_cache(definition: &pb::Definition, vertices: &[String]) -> pb::Definition {
+    let mut definition = definition.clone();
+    for vertex in vertices {
+        let metadata = definition.metadata.entry(vertex.clone()).or_default();
+        metadata.ignore_cache = true;
+    }
+    definition
+}
+
+/// Asks a session to let its held state go.
+#[derive(Debug)]
+pub struct Yield {
+    /// Id of the session that asks.
+    pub to: String,
+    /// Whether it has to go although somebody works in it.
+    pub force: bool,
+    /// Answered when it is gone, or stays.
+    pub done: oneshot::Sender<()>,
+}
+
+/// All held states and running builds of a server.
+#[derive(Debug, Default)]
+pub struct Holds(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: u64,
+    running: HashMap<u64, Running>,
+    held: HashMap<u64, Held>,
+}
+
+#[derive(Debug)]
+struct Running {
+    engine: String,
+    session: String,
+    steps: Vec<Step>,
+    seen: watch::Receiver<Seen>,
+}
+
+#[derive(Debug)]
+struct Held {
+    engine: String,
+    session: String,
+    step: Step,
+    uncached: bool,
+    yields: mpsc::Sender<Yield>,
+}
+
+/// An entry; it ends when this is dropped.
+#[derive(Debug)]
+pub struct Entry {
+    holds: Arc<Holds>,
+    number: u64,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        let mut inner = self.holds.lock();
+        inner.running.remove(&self.number);
+        inner.held.remove(&self.number);
+    }
+}
+
+impl Holds {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn number(inner: &mut Inner) -> u64 {
+        inner.next += 1;
+        inner.next
+    }
+
+    /// A build with these steps is about to run on `engine`. Returns its entry and the vertices
+    /// that have to be solved with the cache ignored. States that stand in the way of even that are
+    /// let go first.
+    pub async fn run(
+        self: &Arc<Self>,
+        engine: &str,
+        session: &str,
+        steps: Vec<Step>,
+        seen: watch::Receiver<Seen>,
+    ) -> (Entry, Vec<String>) {
+        let (entry, yields) = {
+            let mut inner = self.lock();
+            let number = Self::number(&mut inner);
+            let in_the_way = inner.held.values().filter(|held| held.engine == engine);
+            let yields: Vec<_> = in_the_way
+                .filter_map(|held| {
+                    let same = |step: &Step| held.uncached && step.key == held.step.key;
+                    let force = steps.iter().any(same);
+                    let shared =
+                        |step: &Step| step.caches.iter().any(|id| held.step.caches.contains(id));
+                    (force || steps.iter().any(shared)).then(|| (held.yields.clone(), force))
+                })
+                .collect();
+            let running = Running {
+                engine: engine.to_owned(),
+                session: session.to_owned(),
+                steps: steps.clone(),
+                seen,
+            };
+            inner.running.insert(number, running);
+            let holds = Arc::clone(self);
+            (Entry { holds, number }, yields)
+        };
+        for (holder, force) in yields {
+            let (done, gone) = oneshot::channel();
+            let to = session.to_owned();
+            if holder.send(Yield { to, force, done }).await.is_ok() {
+                let _ = gone.await;
+            }
+        }
+        let inner = self.lock();
+        let held = |step: &&Step| {
+            let mut all = inner.held.values();
+            all.any(|held| held.engine == engine && held.step.key == step.key)
+        };
+        let bypass = steps.iter().filter(held);
+        let bypass = bypass.map(|step| step.vertex.clone()).collect();
+        drop(inner);
+        (entry, bypass)
+    }
+
+    /// The failed `step` of a session is about to be held. `uncached`: its cache was ignored.
+    ///
+    /// # Errors
+    /// The session of a running build that is still to come to the step.
+    pub fn hold(
+        self: &Arc<Self>,
+        engine: &str,
+        session: &str,
+        step: Step,
+        uncached: bool,
+        yields: mpsc::Sender<Yield>,
+    ) -> Result<Entry, String> {
+        let mut inner = self.lock();
+        let to_come = inner.running.values().find(|build| {
+            build.engine == engine
+                && build.session != session
+                && build.steps.iter().any(|other| {
+                    other.key == step.key && !build.seen.borrow().started(&other.vertex)
+                })
+        });
+        if let Some(build) = to_come {
+            return Err(build.session.clone());
+        }
+        let number = Self::number(&mut inner);
+        let held = Held {
+            engine: engine.to_owned(),
+            session: session.to_owned(),
+            step,
+            uncached,
+            yields,
+        };
+        inner.held.insert(number, held);
+        let holds = Arc::clone(self);
+        Ok(Entry { holds, number })
+    }
+
+    /// Sessions that hold a state, for tests and listings.
+    pub fn holders(&self) -> Vec<String> {
+        let inner = self.lock();
+        inner
+            .held
+            .values()
+            .map(|held| held.session.clone())
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(command: &str) -> StepKey {
+        StepKey::new(["/bin/sh", "-c", command], ["A=1"], "/", "")
+    }
+
+    fn step(command: &str, vertex: &str, caches: &[&str]) -> Step {
+        Step {
+            key: key(command),
+            vertex: vertex.to_owned(),
+            caches: caches.iter().map(|&id| id.to_owned()).collect(),
+        }
+    }
+
+    fn failed(command: &str) -> FailedExec {
+        FailedExec {
+            op: serde_json::json!({"exec": {"meta": {
+                "args": ["/bin/sh", "-c", command], "env": ["A=1"], "cwd": "/",
+            }, "mounts": [{"dest": "/"}, {"mountType": "CACHE", "cacheOpt": {"ID": "c"}}]}}),
+            input_ids: vec![],
+            mount_ids: vec![],
+        }
+    }
+
+    fn op(command: &str) -> Vec<u8> {
+        let meta = pb::Meta {
+            args: vec!["/bin/sh".into(), "-c".into(), command.into()],
+            env: vec!["A=1".into()],
+            cwd: "/".into(),
+            ..pb::Meta::default()
+        };
+        let exec = pb::ExecOp {
+            meta: Some(meta),
+            ..pb::ExecOp::default()
+        };
+        pb::Op {
+            op: Some(pb::op::Op::Exec(exec)),
+            ..pb::Op::default()
+        }
+        .encode_to_vec()
+    }
+
+    fn seen() -> watch::Receiver<Seen> {
+        watch::channel(Seen::default()).1
+    }
+
+    #[test]
+    fn a_step_has_one_key_in_the_failure_and_in_the_definition() {
+        assert_eq!(
+            Step::of_failed(&failed("false"), "v"),
+            Some(step("false", "v", &["c"]))
+        );
+        let definition = pb::Definition {
+            def: vec![op("true"), op("false"), b"\xff".to_vec()],
+            ..pb::Definition::default()
+        };
+        let steps = steps(&definition);
+        assert_eq!(steps.len(), 2);
+        assert_eq!(steps[1].key, key("false"));
+        let ignoring = ignoring_cache(&definition, &[steps[1].vertex.clone()]);
+        assert!(ignoring.metadata[&steps[1].vertex].ignore_cache);
+        assert_eq!(ignoring.def, definition.def);
+    }
+
+    #[tokio::test]
+    async fn a_held_step_is_passed_by_ignoring_its_cache_once() {
+        let holds = Arc::new(Holds::default());
+        let (yields, mut asked) = mpsc::channel(1);
+        let first = holds
+            .hold("e", "s1", step("x", "v", &[]), false, yields.clone())
+            .unwrap();
+        let steps = vec![step("x", "v", &[]), step("y", "w", &[])];
+        let (_entry, bypass) = holds.run("e", "s2", steps.clone(), seen()).await;
+        assert_eq!(bypass, ["v"]);
+        let (_entry, elsewhere) = holds.run("other", "s3", steps.clone(), seen()).await;
+        assert!(elsewhere.is_empty());
+
+        // The second failure is of the kind that cannot be passed: it gives way.
+        drop(_entry);
+        let second = {
+            let mut entry = holds.lock();
+            entry.running.clear();
+            drop(entry);
+            holds
+                .hold("e", "s2", step("x", "v", &[]), true, yields)
+                .unwrap()
+        };
+        let third = tokio::spawn({
+            let (holds, steps) = (Arc::clone(&holds), steps.clone());
+            async move { holds.run("e", "s3", steps, seen()).await.1 }
+        });
+        let request = asked.recv().await.unwrap();
+        assert_eq!((request.to.as_str(), request.force), ("s3", true));
+        drop(second);
+        request.done.send(()).unwrap();
+        assert_eq!(third.await.unwrap(), ["v"]);
+        drop(first);
+        assert!(holds.holders().is_empty());
+    }
+
+    #[tokio::test]
+    async fn nothing_is_held_before_a_build_that_is_still_to_come_to_the_step() {
+        let holds = Arc::new(Holds::default());
+        let steps = vec![step("x", "v", &[])];
+        let (entry, bypass) = holds.run("e", "s2", steps, seen()).await;
+        assert!(bypass.is_empty());
+        let (yields, _asked) = mpsc::channel(1);
+        let refused = holds.hold("e", "s1", step("x", "v", &[]), false, yields.clone());
+        assert_eq!(refused.unwrap_err(), "s2");
+        drop(entry);
+        assert!(
+            holds
+                .hold("e", "s1", step("x", "v", &[]), false, yields)
+                .is_ok()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cache_that_is_wanted_is_asked_for_but_not_taken() {
+        let holds = Arc::new(Holds::default());
+        let (yields, mut asked) = mpsc::channel(1);
+        let _entry = holds.hold("e", "s1", step("x", "v", &["c"]), false, yields);
+        let other = tokio::spawn({
+            let holds = Arc::clone(&holds);
+            async move {
+                holds
+                    .run("e", "s2", vec![step("y", "w", &["c"])], seen())
+                    .await
+                    .1
+            }
+        });
+        let request = asked.recv().await.unwrap();
+        assert!(!request.force);
+        drop(request);
+        assert!(other.await.unwrap().is_empty());
+    }
+}

@@ -1,0 +1,226 @@
+//! One session: a build with its options, trace, result and processes.
+//!
+//! [`actor`] owns what is alive of it; this is the handle that calls use, with what can be read without
+//! asking the actor.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+use tonic::Status;
+
+use super::caller::{Caller, Waiting};
+use super::journal::Journal;
+use super::process::Processes;
+use crate::proto::controller::{Client, ExecRequest, ExecResponse, Session as Listed};
+
+pub mod actor;
+pub mod record;
+
+use record::{Record, State};
+
+/// What a session is asked to do. Answers come when it is done.
+#[derive(Debug)]
+pub enum Ask {
+    /// Build again.
+    Rebuild(Caller, oneshot::Sender<Result<u32, Status>>),
+    /// Stop the running build; answered with whether one ran, once it has ended.
+    Cancel(Client, oneshot::Sender<bool>),
+    /// End everything. The session is gone when this is answered.
+    Disconnect(Client, oneshot::Sender<()>),
+    /// Keep the state for so many milliseconds from now, 0 to let it go; answered with until when.
+    Keep(u64, oneshot::Sender<i64>),
+    /// Start a process, or throw away all others first, for that client.
+    Exec(
+        Box<ExecRequest>,
+        Option<String>,
+        oneshot::Sender<Result<ExecResponse, Status>>,
+    ),
+    /// The server leaves; the reason.
+    Leave(String, oneshot::Sender<()>),
+}
+
+/// A handle on one session.
+#[derive(Debug)]
+pub struct Session {
+    /// 25 characters of `[0-9a-z]`.
+    pub id: String,
+    /// Its processes.
+    pub processes: Processes,
+    inbox: mpsc::Sender<Ask>,
+    shown: Mutex<Shown>,
+}
+
+/// What can be read without asking the actor.
+#[derive(Debug, Default)]
+struct Shown {
+    record: Record,
+    kept_until: i64,
+    not_carried: Vec<String>,
+    building: bool,
+    traces: BTreeMap<u32, Journal>,
+    readers: HashMap<u64, Client>,
+    next_reader: u64,
+    input: Option<Waiting<mpsc::Sender<io::Result<Bytes>>>>,
+    output: Option<Waiting<mpsc::Receiver<io::Result<Bytes>>>>,
+}
+
+impl Session {
+    fn new(id: String, record: Record, processes: Processes, inbox: mpsc::Sender<Ask>) -> Self {
+        Self {
+            id,
+            processes,
+            inbox,
+            shown: Mutex::new(Shown {
+                record,
+                ..Shown::default()
+            }),
+        }
+    }
+
+    fn shown(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Asks the actor.
+    ///
+    /// # Errors
+    /// `NotFound`: the session has ended meanwhile.
+    pub async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<T>) -> Ask) -> Result<T, Status> {
+        let gone = |_| Status::not_found(format!("session {} has ended", self.id));
+        let (sender, answer) = oneshot::channel();
+        self.inbox.send(ask(sender)).await.map_err(|_| gone(()))?;
+        answer.await.map_err(|_| gone(()))
+    }
+
+    /// What is kept of it on disk.
+    pub fn record(&self) -> Record {
+        self.shown().record.clone()
+    }
+
+    /// Its row in a listing.
+    pub fn listed(&self) -> Listed {
+        let counts = self.processes.counts();
+        let shown = self.shown();
+        let Record {
+            name,
+            context,
+            terminal,
+            created,
+            detached,
+            build,
+            last,
+            ..
+        } = shown.record.clone();
+        let bytes = shown.traces.get(&build).map_or(0, Journal::bytes);
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Listed {
+            id: self.id.clone(),
+            name,
+            state: crate::proto::controller::SessionState::from(last.state) as i32,
+            builder: last.builder,
+            terminal,
+            created,
+            started: last.started,
+            ended: last.ended,
+            watchers: number(shown.readers.len() + counts.clients),
+            processes: number(counts.processes),
+            steps_done: last.steps_done,
+            steps: last.steps,
+            doing: last.doing,
+            kept_until: shown.kept_until,
+            reason: last.reason,
+            build,
+            context,
+            detached,
+            exit_code: match last.state {
+                State::Building | State::Recoverable => -1,
+                _ => i32::try_from(last.exit_code).unwrap_or(i32::MAX),
+            },
+            trace_bytes: bytes,
+        }
+    }
+
+    /// What of its state cannot be carried into a process, a line each.
+    pub fn not_carried(&self) -> Vec<String> {
+        self.shown().not_carried.clone()
+    }
+
+    /// Whether it builds, is kept, or is used.
+    pub fn is_busy(&self) -> bool {
+        let counts = self.processes.counts();
+        let used = counts.processes + counts.clients;
+        let shown = self.shown();
+        shown.building || shown.kept_until != 0 || used + shown.readers.len() > 0
+    }
+
+    /// The trace of a build, of the last one for 0.
+    ///
+    /// # Errors
+    /// There is no such build.
+    pub fn trace(&self, build: u32) -> Result<Journal, Status> {
+        let shown = self.shown();
+        let number = if build == 0 {
+            shown.record.build
+        } else {
+            build
+        };
+        shown.traces.get(&number).cloned().ok_or_else(|| {
+            Status::not_found(format!(
+                "session {} has no trace of build {number}",
+                self.id
+            ))
+        })
+    }
+
+    /// Enters a client that reads the trace, until the answer is dropped.
+    pub fn reads(self: &Arc<Self>, client: Client) -> Reading {
+        let mut shown = self.shown();
+        let number = shown.next_reader;
+        shown.next_reader += 1;
+        shown.readers.insert(number, client);
+        Reading {
+            session: Arc::clone(self),
+            number,
+        }
+    }
+
+    /// Clients that use the session: each once, attached ones with their process.
+    pub async fn clients(&self) -> Vec<Client> {
+        let mut clients = self.processes.clients().await;
+        let shown = self.shown();
+        for reader in shown.readers.values() {
+            if !clients.iter().any(|client| client.pid == reader.pid) {
+                clients.push(reader.clone());
+            }
+        }
+        clients
+    }
+
+    /// Where standard input of the running build is put, for the first who asks.
+    pub fn input(&self) -> Option<mpsc::Sender<io::Result<Bytes>>> {
+        let input = self.shown().input.clone();
+        input.and_then(|input| input.take())
+    }
+
+    /// What the running build writes to standard output, for the first who asks.
+    pub fn output(&self) -> Option<mpsc::Receiver<io::Result<Bytes>>> {
+        let output = self.shown().output.clone();
+        output.and_then(|output| output.take())
+    }
+}
+
+/// A client that reads a trace.
+#[derive(Debug)]
+pub struct Reading {
+    session: Arc<Session>,
+    number: u64,
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        self.session.shown().readers.remove(&self.number);
+    }
+}

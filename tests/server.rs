@@ -1,0 +1,156 @@
+//! The life of the shared server: found, started, refused, ended. No engine is needed.
+
+use std::fs::{self, File, Permissions};
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use buildx::paths::holders;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Signal, pidfd_send_signal};
+use tempfile::TempDir;
+
+use crate::support::cmd::{Buildx, Output};
+
+mod end;
+mod refuse;
+mod start;
+mod words;
+
+/// How long a process may take to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A place for one server, which is gone at the end.
+struct Place {
+    dir: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("bx").tempdir().unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o700)).unwrap();
+        Self { dir }
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("r")
+    }
+
+    /// The root directory, made as the server would.
+    fn made(self) -> Self {
+        fs::create_dir(self.root()).unwrap();
+        fs::set_permissions(self.root(), Permissions::from_mode(0o700)).unwrap();
+        self
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.root().join("v1.sock")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.root().join("server.log")).unwrap_or_default()
+    }
+
+    /// `buildx server ARGS…` here.
+    fn server(&self, args: &[&str]) -> Buildx {
+        let place = ["server", "--root"];
+        Buildx::without_engine(place).arg(self.root()).args(args)
+    }
+
+    /// With a configuration file of this content.
+    fn configured(&self, text: &str) -> PathBuf {
+        let path = self.dir.path().join("config.toml");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn start(&self) -> Process {
+        self.server(&["start"]).ok();
+        self.process()
+    }
+
+    /// The server, by its lock.
+    #[track_caller]
+    fn process(&self) -> Process {
+        self.running().expect("no server has the lock")
+    }
+
+    fn running(&self) -> Option<Process> {
+        let holders = holders::find(&self.root().join("server.lock")).ok()?;
+        assert!(holders.len() <= 1, "{holders:?}");
+        let holder = holders.into_iter().next()?;
+        Some(Process {
+            pid: holder.pid.as_raw_nonzero().get(),
+            descriptor: holder.process,
+        })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(server) = self.running() {
+            server.signal(Signal::KILL);
+            let _ = server.ends_within(PATIENCE);
+        }
+    }
+}
+
+/// A server's process.
+#[derive(Debug)]
+struct Process {
+    pid: i32,
+    descriptor: OwnedFd,
+}
+
+impl Process {
+    fn signal(&self, signal: Signal) {
+        let _ = pidfd_send_signal(&self.descriptor, signal);
+    }
+
+    fn ends_within(&self, limit: Duration) -> bool {
+        let limit = Timespec::try_from(limit).unwrap();
+        poll(
+            &mut [PollFd::new(&self.descriptor, PollFlags::IN)],
+            Some(&limit),
+        )
+        .unwrap()
+            > 0
+    }
+
+    #[track_caller]
+    fn ends(&self) {
+        assert!(self.ends_within(PATIENCE), "{self:?} still runs");
+    }
+
+    /// A file of `/proc/PID`.
+    fn proc(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.pid.to_string()).join(name)
+    }
+}
+
+/// The process id that `server start` names.
+fn pid_of(output: &Output) -> i32 {
+    let out = output.out();
+    let pid = out.trim_end().rsplit(' ').next().unwrap();
+    pid.parse()
+        .unwrap_or_else(|_| panic!("no pid at the end of {out:?}"))
+}
+
+/// Runs `act` as another user; the rest of the process stays who it is.
+fn as_nobody<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    std::thread::spawn(|| {
+        let nobody = rustix::fs::Uid::from_raw(65534);
+        rustix::thread::set_thread_uid(nobody).unwrap();
+        act()
+    })
+    .join()
+    .unwrap()
+}
+
+/// Appends to a file.
+fn append(path: &Path, data: &[u8]) {
+    let mut file = File::options().append(true).open(path).unwrap();
+    file.write_all(data).unwrap();
+}

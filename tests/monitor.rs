@@ -97,6 +97,16 @@ fn shell(pty: &mut Pty, line: &str) -> String {
     screen.rsplit_once(line).unwrap().1.to_owned()
 }
 
+/// Changes to the shell.
+#[track_caller]
+fn to_shell(pty: &mut Pty) {
+    pty.send("\x01c");
+    pty.wait_until("the shell", |screen| {
+        let after = screen.rsplit_once("Switched IO").map(|(_, after)| after);
+        after.is_some_and(|after| after.trim_end().ends_with('#'))
+    });
+}
+
 /// Changes to the monitor.
 #[track_caller]
 fn to_monitor(pty: &mut Pty) {

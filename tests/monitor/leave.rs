@@ -148,6 +148,6 @@ fn without_a_terminal_the_state_is_kept_and_it_is_said_how_to_come_back() {
         screen.trim_end().ends_with("(buildx)")
     });
     command(&mut pty, "exec sh");
-    pty.send("\x01c");
+    to_shell(&mut pty);
     assert!(shell(&mut pty, "cat made").contains("partial"));
 }

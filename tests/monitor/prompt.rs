@@ -93,7 +93,7 @@ fn reload_builds_again_and_its_exit_code_counts() {
                 && after.trim_end().ends_with("(buildx)")
         })
     });
-    pty.send("\x01c");
+    to_shell(&mut pty);
     let made = shell(&mut pty, "cat /made");
     assert!(made.contains("repaired"), "{made}");
     to_monitor(&mut pty);

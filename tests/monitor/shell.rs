@@ -101,11 +101,11 @@ fn rollback_is_a_new_start_before_or_after_the_step() {
         said.contains("Interactive container was restarted with process"),
         "{said}"
     );
-    pty.send("\x01c");
+    to_shell(&mut pty);
     assert!(shell(&mut pty, "ls /srv/app; echo listed").contains("kept\nlisted"));
     to_monitor(&mut pty);
     command(&mut pty, "rollback");
-    pty.send("\x01c");
+    to_shell(&mut pty);
     assert!(shell(&mut pty, "cat /srv/app/made").contains("partial"));
 }
 

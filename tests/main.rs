@@ -1,6 +1,5 @@
 //! Tests against a real engine and real terminals, by feature.
 
-mod sessions;
 mod support;
 
 mod builders;
@@ -14,4 +13,5 @@ mod processes;
 mod progress;
 mod secrets;
 mod server;
+mod sessions;
 mod traps;

@@ -92,6 +92,36 @@ fn missing_contexts_and_dockerfiles() {
     assert!(error.ends_with("(did you mean Dockerfile.dev?)"), "{error}");
 }
 
+/// One error, with a line for each thing that was tried.
+#[test]
+fn no_engine_lists_what_was_tried() {
+    let context = Context::dockerfile("FROM scratch\n");
+    let run = Buildx::without_engine(["build", "--builder", "dead"]).arg(context.path());
+    let store = run.home().join("store");
+    std::fs::create_dir_all(store.join("instances")).unwrap();
+    let nodes = serde_json::json!([
+        {"Name": "one", "Endpoint": "unix:///nonexistent/one"},
+        {"Name": "two", "Endpoint": "unix:///nonexistent/two"},
+    ]);
+    let builder = serde_json::json!({"Name": "dead", "Driver": "remote", "Nodes": nodes});
+    std::fs::write(store.join("instances/dead"), builder.to_string()).unwrap();
+    let output = run.env("BUILDX_CONFIG", store).fails(1);
+    let err = output.err();
+    let lines: Vec<_> = err.lines().collect();
+    let [head, one, two] = lines[..] else {
+        panic!("{output}");
+    };
+    assert!(
+        head.ends_with("no BuildKit engine answered; tried in order:"),
+        "{output}"
+    );
+    for (line, name) in [(one, "one"), (two, "two")] {
+        assert!(line.starts_with("  builder \"dead\", node "), "{output}");
+        assert!(line.contains(&format!("/nonexistent/{name}")), "{output}");
+        assert!(line.contains("No such file or directory"), "{output}");
+    }
+}
+
 /// A foreign frontend is looked for where the file or the argument says. The engine of the tests
 /// cannot run one, as it has no network for containers: the refusal is the proof.
 #[test]

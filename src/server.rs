@@ -325,7 +325,7 @@ impl Server {
     pub(crate) fn process_settings(&self) -> process::Settings {
         process::Settings {
             scrollback: self.settings.scrollback,
-            ..process::Settings::default()
+            ..Default::default()
         }
     }
 

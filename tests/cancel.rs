@@ -78,6 +78,7 @@ fn a_canceled_build_says_so_in_one_line() {
     pty.env_clear();
     pty.env("PATH", std::env::var("PATH").unwrap());
     pty.env("TERM", "xterm-256color");
+    pty.env("BUILDX_SERVER", "off");
     let home = tempfile::tempdir().unwrap();
     pty.env("HOME", home.path());
     pty.env("DOCKER_HOST", engine().docker_host());

@@ -9,6 +9,7 @@ mod context;
 mod exports;
 mod flags;
 mod gateway;
+mod processes;
 mod progress;
 mod secrets;
 mod server;

@@ -194,6 +194,7 @@ fn command(args: &[&str], context: &Context) -> CommandBuilder {
     command.env("HOME", context.path().join("home"));
     command.cwd("/");
     command.env("TERM", "xterm-256color");
+    command.env("BUILDX_SERVER", "off");
     command.env("DOCKER_HOST", engine().docker_host());
     command
 }

@@ -3,6 +3,7 @@
 pub mod cmd;
 pub mod context;
 pub mod engine;
+pub mod open;
 pub mod proxy;
 pub mod pty;
 pub mod registry;

@@ -219,7 +219,7 @@ pub async fn ensure_started(
     env: &Env,
     tell: &mut (dyn FnMut(&str) + Send),
 ) -> Result<Started, EmbeddedError> {
-    if let Some(started) = join(paths).await? {
+    if let Some(started) = join_earlier(paths).await? {
         return Ok(started);
     }
     let order = Order::new(paths, env)?;
@@ -231,7 +231,7 @@ pub async fn ensure_started(
     ));
     let deadline = order.start + STOP + STOP + GREETING;
     let lock = take_lock(paths.start_lock(), deadline).await?;
-    if let Some(started) = join(paths).await? {
+    if let Some(started) = join_earlier(paths).await? {
         return Ok(started);
     }
     launch(&order).await?;
@@ -281,6 +281,14 @@ async fn take_lock(path: PathBuf, wait: Duration) -> Result<fs::File, EmbeddedEr
             path,
             reason: error.to_string(),
         }),
+    }
+}
+
+/// [`join`] for an engine that somebody else started: one that has just failed is replaced.
+async fn join_earlier(paths: &EmbeddedPaths) -> Result<Option<Started>, EmbeddedError> {
+    match join(paths).await {
+        Err(EmbeddedError::Failed { .. }) => Ok(None),
+        joined => joined,
     }
 }
 

@@ -40,6 +40,11 @@ use crate::proto::{RpcStatus, pb};
 /// Metadata key that names the build on every call.
 const BUILD_ID: &str = "buildkit-controlapi-buildid";
 
+/// Names of signals that every engine and shell knows.
+pub const SIGNALS: [&str; 12] = [
+    "HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "ALRM", "TERM", "CONT", "STOP", "TSTP", "WINCH",
+];
+
 /// Messages to one process that may wait for the connection.
 const INPUT_QUEUE: usize = 32;
 
@@ -464,14 +469,10 @@ impl ProcessInput {
     /// # Errors
     /// A name that is no signal (an engine would break the stream over it), or an ended stream.
     pub async fn signal(&self, name: &str) -> Result<(), Status> {
-        const KNOWN: [&str; 12] = [
-            "HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "ALRM", "TERM", "CONT", "STOP", "TSTP",
-            "WINCH",
-        ];
-        if !KNOWN.contains(&name) {
+        if !SIGNALS.contains(&name) {
             return Err(Status::invalid_argument(format!(
                 "unknown signal {name:?}: use one of {}",
-                KNOWN.join(", ")
+                SIGNALS.join(", ")
             )));
         }
         self.send(Input::Signal(SignalMessage {

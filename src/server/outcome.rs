@@ -48,18 +48,21 @@ pub fn of(ran: &Ran, by: &str) -> controller::Outcome {
 }
 
 fn failure(error: &BuildError, hints: &[String], ran: &Ran) -> controller::BuildFailure {
-    let open = matches!(ran.open, Some(Open::Failed(_)));
-    let before = error.exec.as_ref().is_some_and(place::is_before_only);
-    let state = match (open, before) {
-        (false, _) => controller::State::Unspecified,
-        (true, true) => controller::State::Before,
-        (true, false) => controller::State::After,
+    // A place as it would be for a process that asks for nothing.
+    let found = match &ran.open {
+        Some(Open::Failed(failed)) => Some(place::find(&failed.state, &Default::default())),
+        _ => None,
     };
-    let no_state = match (open, ran.no_state.as_str()) {
-        (true, _) => String::new(),
-        (false, "") => place::why_no_state(error)
+    let state = match &found {
+        Some(Ok(place)) => place.state,
+        _ => controller::State::Unspecified,
+    };
+    let no_state = match (&found, ran.no_state.as_str()) {
+        (Some(Ok(_)), _) => String::new(),
+        (Some(Err(status)), _) => status.message().to_owned(),
+        (None, "") => place::why_no_state(error)
             .unwrap_or_else(|| "the engine kept nothing of the failed step".to_owned()),
-        (false, why) => why.to_owned(),
+        (None, why) => why.to_owned(),
     };
     controller::BuildFailure {
         code: error.code as u32,

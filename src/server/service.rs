@@ -12,8 +12,9 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::caller::{Caller, Input};
 use super::life::connection::Peer;
+use super::process::describe;
 use super::session::record::Record;
-use super::session::{Ask, Session, actor, in_words};
+use super::session::{Ask, Session, actor};
 use super::{Server, recorder};
 use crate::proto::controller::controller_server::{Controller, ControllerServer};
 use crate::proto::controller::*;
@@ -105,10 +106,10 @@ impl Controller for Service {
             session: Some(session.listed()),
             arguments: record.arguments,
             directory: record.directory,
-            processes: session.processes.list(),
+            processes: session.processes.list().await,
             platforms: record.last.platforms,
-            not_carried: session.processes.not_carried(),
-            clients: session.clients(),
+            not_carried: session.not_carried(),
+            clients: session.clients().await,
             outcome: outcome(&session).await,
         })
     }
@@ -180,7 +181,7 @@ impl Controller for Service {
         let request = request.into_inner();
         let session = self.find(&request.session)?;
         if request.unless_used {
-            let mut others = session.clients();
+            let mut others = session.clients().await;
             others.retain(|client| client.pid != asking.pid);
             if !others.is_empty() {
                 return answered(DisconnectResponse {
@@ -281,7 +282,7 @@ impl Controller for Service {
     }
 
     async fn exec(&self, request: Request<ExecRequest>) -> Result<Response<ExecResponse>, Status> {
-        self.start(request.into_inner(), false).await
+        self.start(request.into_inner(), None).await
     }
 
     type AttachStream = Answers<AttachOutput>;
@@ -302,10 +303,10 @@ impl Controller for Service {
         }
         client.read_only = start.read_only;
         let usage = self.server.uses(|usage| &mut usage.streams);
-        let output = session.processes.attach(start, client, input)?;
+        let output = session.processes.attach(start, client, input).await?;
         answered(Box::pin(output.map(move |item| {
             let _held = &usage;
-            item
+            Ok(item)
         })))
     }
 
@@ -315,7 +316,7 @@ impl Controller for Service {
     ) -> Result<Response<ListProcessesResponse>, Status> {
         let session = self.find(&request.get_ref().session)?;
         answered(ListProcessesResponse {
-            processes: session.processes.list(),
+            processes: session.processes.list().await,
         })
     }
 
@@ -323,7 +324,7 @@ impl Controller for Service {
         &self,
         request: Request<SignalRequest>,
     ) -> Result<Response<SignalResponse>, Status> {
-        let by = in_words(&peer(&request));
+        let by = describe(&peer(&request));
         let request = request.into_inner();
         let session = self.find(&request.session)?;
         session
@@ -334,7 +335,7 @@ impl Controller for Service {
     }
 
     async fn kill(&self, request: Request<KillRequest>) -> Result<Response<KillResponse>, Status> {
-        let by = in_words(&peer(&request));
+        let by = describe(&peer(&request));
         let request = request.into_inner();
         let session = self.find(&request.session)?;
         session.processes.kill(&request.process, &by).await?;
@@ -345,7 +346,10 @@ impl Controller for Service {
         &self,
         request: Request<ExecRequest>,
     ) -> Result<Response<ExecResponse>, Status> {
-        self.start(request.into_inner(), true).await
+        {
+            let by = describe(&peer(&request));
+            self.start(request.into_inner(), Some(by)).await
+        }
     }
 
     type ShutdownStream = Answers<ShutdownEvent>;
@@ -368,7 +372,7 @@ impl Service {
     async fn start(
         &self,
         request: ExecRequest,
-        anew: bool,
+        anew: Option<String>,
     ) -> Result<Response<ExecResponse>, Status> {
         let session = self.find(&request.session)?;
         let ask = |reply| Ask::Exec(Box::new(request), anew, reply);

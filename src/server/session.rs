@@ -32,10 +32,10 @@ pub enum Ask {
     Disconnect(Client, oneshot::Sender<()>),
     /// Keep the state for so many milliseconds from now, 0 to let it go; answered with until when.
     Keep(u64, oneshot::Sender<i64>),
-    /// Start a process, or (`true`) throw away all others first.
+    /// Start a process, or throw away all others first, for that client.
     Exec(
         Box<ExecRequest>,
-        bool,
+        Option<String>,
         oneshot::Sender<Result<ExecResponse, Status>>,
     ),
     /// The server leaves; the reason.
@@ -58,6 +58,7 @@ pub struct Session {
 struct Shown {
     record: Record,
     kept_until: i64,
+    not_carried: Vec<String>,
     building: bool,
     traces: BTreeMap<u32, Journal>,
     readers: HashMap<u64, Client>,
@@ -101,7 +102,7 @@ impl Session {
 
     /// Its row in a listing.
     pub fn listed(&self) -> Listed {
-        let (running, attached) = self.processes.counts();
+        let counts = self.processes.counts();
         let shown = self.shown();
         let Record {
             name,
@@ -124,8 +125,8 @@ impl Session {
             created,
             started: last.started,
             ended: last.ended,
-            watchers: number(shown.readers.len() + attached),
-            processes: number(running),
+            watchers: number(shown.readers.len() + counts.clients),
+            processes: number(counts.processes),
             steps_done: last.steps_done,
             steps: last.steps,
             doing: last.doing,
@@ -142,11 +143,17 @@ impl Session {
         }
     }
 
+    /// What of its state cannot be carried into a process, a line each.
+    pub fn not_carried(&self) -> Vec<String> {
+        self.shown().not_carried.clone()
+    }
+
     /// Whether it builds, is kept, or is used.
     pub fn is_busy(&self) -> bool {
-        let (running, attached) = self.processes.counts();
+        let counts = self.processes.counts();
+        let used = counts.processes + counts.clients;
         let shown = self.shown();
-        shown.building || shown.kept_until != 0 || running + attached + shown.readers.len() > 0
+        shown.building || shown.kept_until != 0 || used + shown.readers.len() > 0
     }
 
     /// The trace of a build, of the last one for 0.
@@ -181,8 +188,8 @@ impl Session {
     }
 
     /// Clients that use the session: each once, attached ones with their process.
-    pub fn clients(&self) -> Vec<Client> {
-        let mut clients = self.processes.clients();
+    pub async fn clients(&self) -> Vec<Client> {
+        let mut clients = self.processes.clients().await;
         let shown = self.shown();
         for reader in shown.readers.values() {
             if !clients.iter().any(|client| client.pid == reader.pid) {
@@ -202,14 +209,6 @@ impl Session {
     pub fn output(&self) -> Option<mpsc::Receiver<io::Result<Bytes>>> {
         let output = self.shown().output.clone();
         output.and_then(|output| output.take())
-    }
-}
-
-/// A client in words: `pid 12 on /dev/pts/3`.
-pub fn in_words(client: &Client) -> String {
-    match client.terminal.as_str() {
-        "" => format!("pid {}", client.pid),
-        terminal => format!("pid {} on {terminal}", client.pid),
     }
 }
 

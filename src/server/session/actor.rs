@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::record::{Record, State};
-use super::{Ask, Session, in_words};
+use super::{Ask, Session};
 use crate::build::flags;
 use crate::build::options::{BuildOptions, Destination};
 use crate::proto::controller::trace_event::Event;
@@ -21,8 +21,10 @@ use crate::server::caller::{Caller, Input, STREAM_QUEUE, Waiting};
 use crate::server::foreign;
 use crate::server::journal::{self, Journal};
 use crate::server::outcome;
-use crate::server::process::Processes;
+use crate::server::place;
+use crate::server::process::{Counts, Processes, describe};
 use crate::server::recorder::{Recorder, now};
+use crate::server::state::OpenState;
 use crate::server::{Server, UsageOf};
 
 /// Asks that may wait.
@@ -139,7 +141,7 @@ struct Actor {
     running: Option<Running>,
     kept: Option<Kept>,
     /// Told when processes begin, end, or are attached to.
-    processes_changed: mpsc::Receiver<()>,
+    processes_changed: watch::Receiver<Counts>,
     /// One for each process that runs.
     processes: Vec<UsageOf>,
 }
@@ -172,11 +174,8 @@ enum Next {
 impl Actor {
     fn new(server: &Arc<Server>, id: String, record: Record) -> Self {
         let (sender, inbox) = mpsc::channel(INBOX);
-        let (changed, processes_changed) = mpsc::channel(1);
-        let processes = Processes::new(id.clone(), server.process_settings(), move || {
-            // One waiting change says as much as many.
-            let _ = changed.try_send(());
-        });
+        let processes = Processes::new(id.clone(), server.process_settings());
+        let processes_changed = processes.watch();
         let session = Arc::new(Session::new(id, record.clone(), processes, sender));
         Self {
             server: Arc::clone(server),
@@ -303,10 +302,8 @@ impl Actor {
                 self.lose(why).await;
                 Next::Go
             }
-            changed = self.processes_changed.recv() => {
-                if changed.is_some() {
-                    self.attended();
-                }
+            Ok(()) = self.processes_changed.changed() => {
+                self.attended();
                 Next::Go
             }
             () = deadline => {
@@ -318,15 +315,15 @@ impl Actor {
 
     /// As long as somebody is attached, the time that the state is kept does not run.
     fn attended(&mut self) {
-        let (running, attached) = self.session.processes.counts();
-        self.processes.truncate(running);
-        while self.processes.len() < running {
+        let counts = self.session.processes.counts();
+        self.processes.truncate(counts.processes);
+        while self.processes.len() < counts.processes {
             let usage = self.server.uses(|usage| &mut usage.processes);
             self.processes.push(usage);
         }
         if let Some(kept) = self.kept.as_mut() {
             let keep = Duration::from_millis(self.record.keep);
-            if attached > 0 {
+            if counts.clients > 0 {
                 kept.until = Instant::now() + keep.max(Duration::from_secs(1));
             }
         }
@@ -334,13 +331,18 @@ impl Actor {
     }
 
     async fn expire(&mut self) {
-        let (_, attached) = self.session.processes.counts();
-        if attached > 0 {
+        if self.session.processes.counts().clients > 0 {
             self.attended();
             return;
         }
         self.release("the time that the state is kept for has passed; reload builds it again")
             .await;
+    }
+
+    /// Whether somebody works in the state, or left something running in it.
+    fn in_use(&self) -> bool {
+        let counts = self.session.processes.counts();
+        counts.processes + counts.clients > 0
     }
 
     /// Ends processes and lets the state go.
@@ -368,8 +370,7 @@ impl Actor {
                 self.publish(true);
             }
             Lost::Yield { to, force, done } => {
-                let (running, attached) = self.session.processes.counts();
-                if !force && running + attached > 0 {
+                if !force && self.in_use() {
                     return;
                 }
                 let why = format!(
@@ -381,8 +382,7 @@ impl Actor {
                 let _ = done.send(());
             }
             Lost::Foreign => {
-                let (running, attached) = self.session.processes.counts();
-                if running + attached > 0 {
+                if self.in_use() {
                     // Somebody works in it; the engine may show the other build the old failure.
                     return;
                 }
@@ -483,7 +483,7 @@ impl Actor {
         let mut foreign = None;
         match &mut open {
             Open::Failed(failed) => {
-                self.session.processes.open(failed.state.clone());
+                open_for_processes(&self.session, failed.state.clone()).await;
                 foreign = Some(foreign::Watch::start(
                     failed.engine(),
                     self.server.refs(),
@@ -497,7 +497,7 @@ impl Actor {
                 if self.record.keep_success
                     && let Ok(Some(state)) = success.open().await
                 {
-                    self.session.processes.open(state);
+                    open_for_processes(&self.session, state).await;
                 }
             }
         }
@@ -527,13 +527,13 @@ impl Actor {
             }
             Ask::Cancel(by, reply) => {
                 if !running.cancel.is_cancelled() && by.pid != running.starter {
-                    running.canceled_by = in_words(&by);
+                    running.canceled_by = describe(&by);
                 }
                 running.cancel.cancel();
                 running.waiting.push(reply);
             }
             Ask::Disconnect(by, reply) => {
-                running.canceled_by = in_words(&by);
+                running.canceled_by = describe(&by);
                 self.stop_build().await;
                 return self.answer(Ask::Disconnect(by, reply)).await;
             }
@@ -573,7 +573,7 @@ impl Actor {
                 self.attended();
             }
             Ask::Disconnect(by, reply) => {
-                let why = format!("the session was ended by {}", in_words(&by));
+                let why = format!("the session was ended by {}", describe(&by));
                 self.release(&why).await;
                 self.server.leave_out(&self.session.id);
                 if let Err(error) = self.server.store().remove(&self.session.id) {
@@ -618,18 +618,22 @@ impl Actor {
         self.session.shown().kept_until
     }
 
-    async fn exec(&mut self, request: ExecRequest, anew: bool) -> Result<ExecResponse, Status> {
+    async fn exec(
+        &mut self,
+        request: ExecRequest,
+        anew: Option<String>,
+    ) -> Result<ExecResponse, Status> {
         let Some(kept) = self.kept.as_mut() else {
             return Err(self.nothing_kept());
         };
         if let Open::Success(success) = &mut kept.open
             && let Some(state) = success.open().await?
         {
-            self.session.processes.open(state);
+            open_for_processes(&self.session, state).await;
         }
         match anew {
-            true => self.session.processes.rollback(request).await,
-            false => self.session.processes.exec(request).await,
+            Some(by) => self.session.processes.rollback(request, &by).await,
+            None => self.session.processes.exec(request).await,
         }
     }
 
@@ -648,6 +652,13 @@ impl Actor {
         };
         Status::failed_precondition(why)
     }
+}
+
+/// Opens `state` for the processes of a session.
+async fn open_for_processes(session: &Session, state: OpenState) {
+    let notes = place::find(&state, &ExecRequest::default()).map(|place| place.notes);
+    session.shown().not_carried = notes.unwrap_or_default();
+    session.processes.open(state).await;
 }
 
 /// Why a kept state has to go.

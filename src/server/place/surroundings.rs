@@ -1,0 +1,109 @@
+//! What surrounds an operation in its definition: the state that it starts from, and the last RUN
+//! before it, whose user, directory and variables are the best guess for a step that has none.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use prost::Message;
+
+use crate::proto::pb;
+
+/// The operations of a definition by digest, with what refers to them.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    definition: &'a pb::Definition,
+    ops: HashMap<String, pb::Op>,
+}
+
+impl<'a> Surroundings<'a> {
+    /// Decodes a definition; operations that this side cannot decode are left out.
+    pub fn new(definition: &'a pb::Definition) -> Self {
+        let ops = definition.def.iter().filter_map(|bytes| {
+            let op = pb::Op::decode(bytes.as_slice()).ok()?;
+            Some((digest(bytes), op))
+        });
+        Self {
+            definition,
+            ops: ops.collect(),
+        }
+    }
+
+    /// The state that `digest` starts from: its own, or for a layer of its own (COPY --link) that
+    /// which the layer is put on.
+    pub fn parent(&self, digest: &str) -> Option<pb::Input> {
+        let mut seen = HashSet::new();
+        let mut waiting = VecDeque::from([digest.to_owned()]);
+        while let Some(digest) = waiting.pop_front() {
+            if !seen.insert(digest.clone()) {
+                continue;
+            }
+            let own = self.ops.get(&digest).and_then(main_input);
+            let users = self.ops.iter().filter(|(_, op)| {
+                let mut inputs = op.inputs.iter();
+                inputs.any(|input| input.digest == digest)
+            });
+            let mut bases = users.clone().filter_map(|(_, op)| main_input(op));
+            if let Some(input) = own.or_else(|| bases.find(|input| input.digest != digest)) {
+                return Some(input.clone());
+            }
+            waiting.extend(users.map(|(user, _)| user.clone()));
+        }
+        None
+    }
+
+    /// The nearest RUN at or before `input`.
+    pub fn last_exec(&self, input: &pb::Input) -> Option<&pb::ExecOp> {
+        let mut digest = &input.digest;
+        let mut seen = HashSet::new();
+        while seen.insert(digest) {
+            let op = self.ops.get(digest)?;
+            if let Some(pb::op::Op::Exec(exec)) = &op.op {
+                return Some(exec);
+            }
+            digest = &main_input(op)?.digest;
+        }
+        None
+    }
+
+    /// A definition whose result is `input`. The operations keep their bytes, because their digests
+    /// are those of the bytes.
+    pub fn up_to(&self, input: &pb::Input) -> pb::Definition {
+        let end = pb::Op {
+            inputs: vec![input.clone()],
+            ..Default::default()
+        };
+        let (_, ops) = self
+            .definition
+            .def
+            .split_last()
+            .unwrap_or((&Vec::new(), &[]));
+        let mut def = ops.to_vec();
+        def.push(end.encode_to_vec());
+        pb::Definition {
+            def,
+            metadata: self.definition.metadata.clone(),
+            source: self.definition.source.clone(),
+        }
+    }
+}
+
+/// The input that an operation changes: of a RUN its root, of a COPY what it copies onto, of a
+/// merge its base.
+fn main_input(op: &pb::Op) -> Option<&pb::Input> {
+    let index = match op.op.as_ref()? {
+        pb::op::Op::Exec(exec) => exec.mounts.iter().find(|mount| mount.dest == "/")?.input,
+        pb::op::Op::File(file) => file.actions.first()?.input,
+        pb::op::Op::Merge(merge) => merge.inputs.first()?.input,
+        _ => return None,
+    };
+    op.inputs.get(usize::try_from(index).ok()?)
+}
+
+/// How definitions name an operation.
+fn digest(bytes: &[u8]) -> String {
+    let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
+    let mut digest = String::from("sha256:");
+    for byte in hash.as_ref() {
+        digest.push_str(&format!("{byte:02x}"));
+    }
+    digest
+}

@@ -1,0 +1,409 @@
+//! The owner of one process: its stream from the engine, what it has shown, and its viewers.
+
+mod incoming;
+mod requests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until, timeout};
+use tonic::{Status, Streaming};
+
+use super::Settings;
+use super::container::{Container, reason};
+use super::counts::Counter;
+use super::input::{ClientInput, Writer};
+use super::marker::Reports;
+use super::output::Output;
+use super::queue::Attached;
+use super::replay::{Replay, Stream};
+use super::viewers::{Viewers, cells};
+use crate::engine::gateway;
+use crate::proto::controller::{AttachStart, Client, Exited, Process, TerminalSize};
+use crate::proto::gateway::ExecMessage;
+use crate::proto::gateway::exec_message::Input;
+use crate::term::guard::Terminal;
+
+/// Requests that may wait for one process.
+const COMMANDS: usize = 64;
+/// Most bytes of output that are handled before something else gets its turn.
+const SLICE: usize = 64 << 10;
+/// Most bytes of what is said instead of starting.
+const WORDS: usize = 4 << 10;
+/// How long a program may take to die of SIGKILL before its container goes.
+const KILL: Duration = Duration::from_secs(2);
+/// How long the end of a container may lag behind that of its processes.
+const LAG: Duration = Duration::from_secs(1);
+/// How long the engine may take to close a stream whose process has ended.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// What a process can be asked for.
+pub enum Command {
+    /// A client attaches.
+    Attach {
+        /// As it came.
+        start: AttachStart,
+        /// Who it is.
+        client: Client,
+        /// What it will send.
+        input: ClientInput,
+        /// What it gets.
+        reply: oneshot::Sender<Result<Attached, Status>>,
+    },
+    /// A viewer types; answered when its size counts.
+    Lead {
+        /// Its number.
+        viewer: u64,
+        /// Told when it is done.
+        done: oneshot::Sender<()>,
+    },
+    /// A viewer's terminal has changed its size.
+    Resize {
+        /// Its number.
+        viewer: u64,
+        /// The new size.
+        size: TerminalSize,
+    },
+    /// A viewer sends a signal.
+    ViewerSignal {
+        /// Its number.
+        viewer: u64,
+        /// Name of the signal.
+        name: String,
+    },
+    /// Somebody sends a signal; the name is known to be one.
+    Signal {
+        /// Name without SIG.
+        name: &'static str,
+        /// Who it is, in words.
+        who: String,
+        /// Whether it got there.
+        reply: oneshot::Sender<Result<(), Status>>,
+    },
+    /// Somebody kills the process.
+    Kill {
+        /// Who it is, in words.
+        who: String,
+        /// Told when it has ended.
+        reply: oneshot::Sender<()>,
+    },
+}
+
+/// The way to a process.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    /// Requests.
+    pub commands: mpsc::Sender<Command>,
+    /// How it is now.
+    pub process: watch::Receiver<Process>,
+    /// Its container.
+    pub container: Arc<Container>,
+}
+
+/// What a process starts with.
+pub struct Start {
+    /// As it is listed.
+    pub process: Process,
+    /// The engine's side.
+    pub stream: gateway::Process,
+    /// Where it runs.
+    pub container: Arc<Container>,
+    /// Nonce of its wrapper; `None` runs without one.
+    pub nonce: Option<String>,
+    /// Whether it has a standard input.
+    pub stdin: bool,
+}
+
+/// What a stream gives: a message, its end, or why it broke.
+type Read = Result<Option<ExecMessage>, Status>;
+
+/// How far a process is.
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// Nothing of the program has been seen.
+    Starting,
+    /// The program runs, with its process id and session inside where they are known.
+    Running(Option<(u32, u32)>),
+    Ended,
+}
+
+struct Actor {
+    settings: Settings,
+    process: watch::Sender<Process>,
+    counter: Counter,
+    container: Arc<Container>,
+    stream: Option<Streaming<ExecMessage>>,
+    /// A message that was read ahead and does not belong to the slice before it.
+    ahead: Option<Read>,
+    engine_input: gateway::ProcessInput,
+    writer: Writer,
+    stdin: bool,
+    tty: bool,
+    phase: Phase,
+    started: Option<oneshot::Sender<Result<(), Status>>>,
+    /// What came instead of a start.
+    words: Vec<u8>,
+    out: Option<Reports>,
+    error: Option<Reports>,
+    /// Exit code, once known.
+    code: Option<i32>,
+    /// Outputs that still come: standard output and standard error.
+    open: [bool; 2],
+    output: Output,
+    viewers: Viewers,
+    leader: watch::Sender<Option<u64>>,
+    wake: Arc<Notify>,
+    commands: mpsc::WeakSender<Command>,
+    /// Why it is being killed, and who waits for that.
+    killing: Option<String>,
+    waiting: Vec<oneshot::Sender<()>>,
+    /// What to say when the container does not say why it ended.
+    broken: Option<String>,
+    deadline: Option<Instant>,
+}
+
+/// Takes a process over. The second part resolves when the program runs, or says why it does not.
+pub fn spawn(
+    start: Start,
+    settings: &Settings,
+    counter: Counter,
+) -> (Handle, oneshot::Receiver<Result<(), Status>>) {
+    let tty = start.process.tty;
+    let size = TerminalSize {
+        rows: start.process.rows,
+        cols: start.process.cols,
+    };
+    let size = cells(&size).unwrap_or((24, 80));
+    let output = if tty {
+        let terminal = Terminal::new(size.0, size.1, settings.scrollback).answering(true);
+        Output::Screen(Box::new(terminal))
+    } else {
+        Output::Plain(Replay::new(settings.retained))
+    };
+    let (commands, queue) = mpsc::channel(COMMANDS);
+    let (started, is_started) = oneshot::channel();
+    let process = watch::Sender::new(start.process);
+    let wake = Arc::new(Notify::new());
+    let handle = Handle {
+        process: process.subscribe(),
+        container: Arc::clone(&start.container),
+        commands: commands.clone(),
+    };
+    counter.add(1, 0);
+    let reports = || start.nonce.as_deref().map(Reports::new);
+    let actor = Actor {
+        settings: settings.clone(),
+        counter,
+        process,
+        writer: Writer::new(start.stream.input.clone(), size),
+        engine_input: start.stream.input,
+        stream: Some(start.stream.output),
+        ahead: None,
+        stdin: start.stdin,
+        tty,
+        phase: Phase::Starting,
+        started: Some(started),
+        words: Vec::new(),
+        out: reports(),
+        error: reports(),
+        code: None,
+        open: [true, true],
+        output,
+        viewers: Viewers::new(Arc::clone(&wake)),
+        leader: watch::Sender::new(None),
+        wake,
+        commands: commands.downgrade(),
+        killing: None,
+        waiting: Vec::new(),
+        broken: None,
+        deadline: None,
+        container: start.container,
+    };
+    tokio::spawn(actor.run(queue));
+    (handle, is_started)
+}
+
+impl Actor {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let wake = Arc::clone(&self.wake);
+        let mut container = self.container.ended();
+        let mut is_listed = true;
+        while is_listed || self.viewers.len() > 0 {
+            let reads = self.stream.is_some() && !self.is_held_back();
+            let runs = !matches!(self.phase, Phase::Ended);
+            let deadline = self.deadline.unwrap_or_else(Instant::now);
+            tokio::select! {
+                biased;
+                command = commands.recv(), if is_listed => match command {
+                    Some(command) => self.obey(command),
+                    // Those who are attached still get what is left.
+                    None => {
+                        is_listed = false;
+                        self.give_up();
+                    }
+                },
+                reason = reason(&mut container), if runs => self.finish(None, &reason),
+                () = wake.notified() => self.settle(),
+                () = sleep_until(deadline), if self.deadline.is_some() => self.overdue(),
+                message = next(&mut self.stream, &mut self.ahead), if reads => {
+                    self.receive(message);
+                    // A flood must not starve the others on this thread.
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    /// Nobody can ask for the process any more.
+    fn give_up(&mut self) {
+        if !matches!(self.phase, Phase::Ended) {
+            let reason = "the session is gone";
+            self.finish(None, reason);
+            self.release(reason.to_owned());
+        }
+    }
+
+    /// Whether the program has to wait, so that no output is lost.
+    fn is_held_back(&mut self) -> bool {
+        let needed = match self.killing {
+            Some(_) => u64::MAX,
+            None => self.viewers.needed(),
+        };
+        match &mut self.output {
+            Output::Plain(replay) => {
+                replay.trim(needed);
+                replay.is_full()
+            }
+            _ => false,
+        }
+    }
+
+    fn overdue(&mut self) {
+        self.deadline = None;
+        if let Some(reason) = self.killing.clone() {
+            let process = self.process.borrow().id.clone();
+            let short: String = process.chars().take(8).collect();
+            self.finish(None, &reason);
+            let others =
+                format!("process {short} did not end and took its container along ({reason})");
+            self.release(others);
+        } else if let Some(reason) = self.broken.take() {
+            self.finish(None, &reason);
+        }
+    }
+
+    fn release(&self, reason: String) {
+        let container = Arc::clone(&self.container);
+        tokio::spawn(async move { container.release(&reason).await });
+    }
+
+    /// The end. Attached clients get what is left, and then the reason.
+    fn finish(&mut self, code: Option<i32>, reason: &str) {
+        if matches!(self.phase, Phase::Ended) {
+            return;
+        }
+        let (code, reason) = match &self.killing {
+            Some(killed) => (None, killed.clone()),
+            None => (code, reason.to_owned()),
+        };
+        for stream in [Stream::Out, Stream::Error] {
+            let reports = match stream {
+                Stream::Out => &mut self.out,
+                Stream::Error => &mut self.error,
+            };
+            let held = reports.as_mut().map(Reports::finish).unwrap_or_default();
+            if !held.is_empty() {
+                self.print(stream, held);
+            }
+        }
+        self.phase = Phase::Ended;
+        self.deadline = None;
+        self.change(|process| {
+            process.ended = super::now();
+            process.exit_code = code;
+            process.reason.clone_from(&reason);
+        });
+        if let Some(started) = self.started.take() {
+            let reason = if reason.is_empty() {
+                "it ended at once"
+            } else {
+                &reason
+            };
+            let _ = started.send(Err(Status::failed_precondition(reason)));
+        }
+        self.output.freeze(self.settings.retained);
+        self.settle();
+        for waiting in self.waiting.drain(..) {
+            let _ = waiting.send(());
+        }
+        self.counter.add(-1, 0);
+        if !self.container.is_shared() {
+            self.release("its only process ended".to_owned());
+        }
+        tokio::spawn(close(self.stream.take(), self.engine_input.clone()));
+    }
+
+    fn exited(&self) -> Option<Exited> {
+        let process = self.process.borrow();
+        matches!(self.phase, Phase::Ended).then(|| Exited {
+            exit_code: process.exit_code,
+            reason: process.reason.clone(),
+        })
+    }
+
+    /// Notices who has left, and gives the others what there is room for.
+    fn settle(&mut self) {
+        let gone = self.viewers.remove_gone();
+        if !gone.is_empty() {
+            if gone
+                .iter()
+                .any(|viewer| Some(viewer.id) == *self.leader.borrow())
+            {
+                self.leader.send_replace(None);
+            }
+            self.list_clients(-i64::try_from(gone.len()).unwrap_or_default());
+        }
+        let exited = self.exited();
+        self.viewers.settle(&self.output, exited.as_ref());
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Process)) {
+        self.process.send_modify(change);
+        self.counter.add(0, 0);
+    }
+
+    fn list_clients(&self, more: i64) {
+        let clients = self.viewers.clients();
+        self.process
+            .send_modify(|process| process.clients = clients);
+        self.counter.add(0, more);
+    }
+}
+
+/// The next message, the one that was read ahead first.
+async fn next(stream: &mut Option<Streaming<ExecMessage>>, ahead: &mut Option<Read>) -> Read {
+    if let Some(read) = ahead.take() {
+        return read;
+    }
+    match stream {
+        Some(stream) => stream.message().await,
+        None => Ok(None),
+    }
+}
+
+/// Lets the engine finish: it waits for the end of the input, and kills a wrapper whose stream goes
+/// too early, and the container with it.
+async fn close(stream: Option<Streaming<ExecMessage>>, input: gateway::ProcessInput) {
+    let closing = async {
+        let _ = input.close_stdin().await;
+        if let Some(mut stream) = stream {
+            while let Ok(Some(message)) = stream.message().await {
+                if matches!(message.input, Some(Input::Done(_))) {
+                    break;
+                }
+            }
+        }
+    };
+    let _ = timeout(CLOSING, closing).await;
+}

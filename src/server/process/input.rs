@@ -1,0 +1,235 @@
+//! The way into a process: from each viewer's stream to one queue, and from there to the engine.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
+
+use super::actor::Command;
+use crate::engine::gateway::ProcessInput;
+use crate::proto::controller::AttachInput;
+use crate::proto::controller::attach_input::Input;
+
+/// What a client sends while it is attached.
+pub type ClientInput = Pin<Box<dyn Stream<Item = Result<AttachInput, Status>> + Send>>;
+
+/// Most bytes of one message to the engine.
+const CHUNK: usize = 16 << 10;
+/// Chunks that may wait for the engine.
+const CHUNKS: usize = 16;
+/// Signals that may wait for the engine.
+const SIGNALS: usize = 8;
+/// Bytes of one viewer that may wait; then its stream is not read on.
+const WAITING: usize = 256 << 10;
+
+/// What goes to a process in order.
+#[derive(Debug)]
+pub enum Chunk {
+    /// Typed or sent.
+    Data(Bytes),
+    /// End of file.
+    Close,
+}
+
+/// The way to the engine. A program that does not read its input blocks only this.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    data: mpsc::Sender<Chunk>,
+    size: Arc<watch::Sender<(u16, u16)>>,
+    signals: mpsc::Sender<String>,
+    unanswered: Arc<AtomicUsize>,
+}
+
+impl Writer {
+    /// Starts to write to `process`, whose terminal has `size`.
+    pub fn new(process: ProcessInput, size: (u16, u16)) -> Self {
+        let (data, chunks) = mpsc::channel(CHUNKS);
+        let (signals, names) = mpsc::channel(SIGNALS);
+        let (size, sizes) = watch::channel(size);
+        let unanswered = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(write(
+            process,
+            chunks,
+            sizes,
+            names,
+            Arc::clone(&unanswered),
+        ));
+        Self {
+            data,
+            size: Arc::new(size),
+            signals,
+            unanswered,
+        }
+    }
+
+    /// Puts something in if there is room.
+    pub fn try_send(&self, chunk: Chunk) -> bool {
+        self.data.try_send(chunk).is_ok()
+    }
+
+    /// A new size; it overtakes the input that still waits here.
+    pub fn resize(&self, size: (u16, u16)) {
+        self.size.send_replace(size);
+    }
+
+    /// A signal through the engine; it overtakes as sizes do.
+    pub fn signal(&self, name: &str) -> bool {
+        self.signals.try_send(name.to_owned()).is_ok()
+    }
+
+    /// The process has printed something, so it lives.
+    pub fn answered(&self) {
+        self.unanswered.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether so much was sent since the last output that the engine may be stuck with it.
+    pub fn may_be_stuck(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed) > CHUNK / 4
+    }
+}
+
+async fn write(
+    process: ProcessInput,
+    mut chunks: mpsc::Receiver<Chunk>,
+    mut sizes: watch::Receiver<(u16, u16)>,
+    mut signals: mpsc::Receiver<String>,
+    unanswered: Arc<AtomicUsize>,
+) {
+    loop {
+        let sent = tokio::select! {
+            biased;
+            changed = sizes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                let (rows, cols) = *sizes.borrow_and_update();
+                process.resize(rows.into(), cols.into()).await
+            }
+            Some(name) = signals.recv() => process.signal(&name).await,
+            chunk = chunks.recv() => match chunk {
+                Some(Chunk::Data(bytes)) => {
+                    unanswered.fetch_add(bytes.len(), Ordering::Relaxed);
+                    process.write(bytes.into()).await
+                }
+                Some(Chunk::Close) => process.close_stdin().await,
+                None => return,
+            },
+        };
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+/// One viewer's way in.
+#[derive(Debug)]
+pub struct Reader {
+    /// Its number.
+    pub viewer: u64,
+    /// Looks on only.
+    pub read_only: bool,
+    /// Whether the process has a terminal.
+    pub tty: bool,
+    /// Whether the process has a standard input.
+    pub stdin: bool,
+    /// The process.
+    pub commands: mpsc::Sender<Command>,
+    /// Who typed last.
+    pub leader: watch::Receiver<Option<u64>>,
+    /// The way on.
+    pub writer: Writer,
+}
+
+impl Reader {
+    /// Reads what the client sends until it ends. Sizes and signals do not wait behind input that
+    /// the program does not take, unless very much of it waits.
+    pub async fn read(self, mut input: ClientInput) {
+        let mut waiting: VecDeque<Chunk> = VecDeque::new();
+        let mut bytes = 0;
+        let mut open = true;
+        while open || !waiting.is_empty() {
+            tokio::select! {
+                biased;
+                permit = self.writer.data.reserve(), if !waiting.is_empty() => {
+                    let Ok(permit) = permit else { return };
+                    if let Some(chunk) = waiting.pop_front() {
+                        if let Chunk::Data(data) = &chunk {
+                            bytes -= data.len();
+                        }
+                        permit.send(chunk);
+                    }
+                }
+                message = input.next(), if open && bytes < WAITING => {
+                    let Some(Ok(message)) = message else {
+                        open = false;
+                        continue;
+                    };
+                    if self.read_only {
+                        continue;
+                    }
+                    match message.input {
+                        Some(Input::Data(data)) if self.stdin && !data.is_empty() => {
+                            self.lead().await;
+                            bytes += self.queue(data, &mut waiting);
+                        }
+                        Some(Input::Close(_)) if self.stdin && !self.tty => {
+                            waiting.push_back(Chunk::Close);
+                        }
+                        Some(Input::Resize(size)) => {
+                            let viewer = self.viewer;
+                            let _ = self.commands.send(Command::Resize { viewer, size }).await;
+                        }
+                        Some(Input::Signal(name)) => {
+                            let viewer = self.viewer;
+                            let _ = self.commands.send(Command::ViewerSignal { viewer, name }).await;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes this viewer the one that typed last. Its size counts before what it typed.
+    async fn lead(&self) {
+        if !self.tty || *self.leader.borrow() == Some(self.viewer) {
+            return;
+        }
+        let (done, is_done) = oneshot::channel();
+        let viewer = self.viewer;
+        if self
+            .commands
+            .send(Command::Lead { viewer, done })
+            .await
+            .is_ok()
+        {
+            let _ = is_done.await;
+        }
+    }
+
+    /// Hands data on; what finds no room waits. Returns the bytes that wait.
+    fn queue(&self, mut data: Bytes, waiting: &mut VecDeque<Chunk>) -> usize {
+        let mut bytes = 0;
+        while !data.is_empty() {
+            let part = data.split_to(data.len().min(CHUNK));
+            let length = part.len();
+            let chunk = Chunk::Data(part);
+            let left = if waiting.is_empty() {
+                match self.writer.data.try_send(chunk) {
+                    Ok(()) => continue,
+                    Err(error) => error.into_inner(),
+                }
+            } else {
+                chunk
+            };
+            waiting.push_back(left);
+            bytes += length;
+        }
+        bytes
+    }
+}

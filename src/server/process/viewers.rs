@@ -1,0 +1,250 @@
+//! Those who are attached to a process, and what each of them has got.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::output::Output;
+use super::queue::{self, Receiver, Sender};
+use super::replay::Stream;
+use crate::proto::controller::attach_output::Output as Message;
+use crate::proto::controller::{AttachStart, Client, Exited, Presence, TerminalSize};
+
+/// Most clients of one process.
+pub const VIEWERS: usize = 64;
+
+/// One who is attached.
+#[derive(Debug)]
+pub struct Viewer {
+    /// Number within the process.
+    pub id: u64,
+    /// Who it is, with the process filled in.
+    pub client: Client,
+    /// Size of its terminal; `None` when it has none.
+    pub size: Option<(u16, u16)>,
+    queue: Sender,
+    /// Most bytes of scrollback that it wants.
+    scrollback: usize,
+    /// It has missed terminal output and gets a snapshot when its queue is empty.
+    behind: bool,
+    /// Number of the next chunk of plain output.
+    next: u64,
+    /// It has been told of the end.
+    told: bool,
+}
+
+/// All who are attached.
+#[derive(Debug)]
+pub struct Viewers {
+    list: Vec<Viewer>,
+    last: u64,
+    ever: bool,
+    wake: Arc<Notify>,
+}
+
+impl Viewers {
+    /// Nobody. `wake` is told when a viewer leaves or has read what waited.
+    pub fn new(wake: Arc<Notify>) -> Self {
+        Self {
+            list: Vec::new(),
+            last: 0,
+            ever: false,
+            wake,
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Adds one, who gets the screen or the kept output first.
+    pub fn add(
+        &mut self,
+        start: &AttachStart,
+        client: Client,
+        output: &Output,
+        ended: Option<&Exited>,
+    ) -> (u64, Receiver) {
+        let (queue, receiver) = queue::new(Arc::clone(&self.wake));
+        self.last += 1;
+        self.ever = true;
+        let mut viewer = Viewer {
+            id: self.last,
+            size: start.size.as_ref().and_then(cells),
+            client,
+            queue,
+            scrollback: start.scrollback as usize,
+            behind: false,
+            next: 0,
+            told: false,
+        };
+        if let Some(snapshot) = output.snapshot(viewer.scrollback) {
+            viewer.queue.say(Message::Snapshot(snapshot));
+        }
+        viewer.settle(output, None);
+        self.list.push(viewer);
+        self.presence();
+        if let Some(viewer) = self.list.last_mut() {
+            viewer.settle(output, ended);
+        }
+        (self.last, receiver)
+    }
+
+    /// A viewer by its number.
+    pub fn get(&self, id: u64) -> Option<&Viewer> {
+        self.list.iter().find(|viewer| viewer.id == id)
+    }
+
+    /// Notes the size of a viewer's terminal.
+    pub fn set_size(&mut self, id: u64, size: &TerminalSize) {
+        if let Some(viewer) = self.list.iter_mut().find(|viewer| viewer.id == id) {
+            viewer.size = cells(size).or(viewer.size);
+        }
+    }
+
+    /// Forgets those who have left and returns them; the others are told.
+    pub fn remove_gone(&mut self) -> Vec<Viewer> {
+        let gone = |viewer: &mut Viewer| viewer.queue.is_gone();
+        let gone: Vec<Viewer> = self.list.extract_if(.., gone).collect();
+        if !gone.is_empty() {
+            for viewer in &gone {
+                self.notice(&format!("{} detached", describe(&viewer.client)), None);
+            }
+            self.presence();
+        }
+        gone
+    }
+
+    /// Everybody, as others see them.
+    pub fn clients(&self) -> Vec<Client> {
+        let clients = self.list.iter().map(|viewer| viewer.client.clone());
+        clients.collect()
+    }
+
+    /// Terminal output. Who has no room for it falls behind.
+    pub fn terminal(&mut self, bytes: &Bytes) {
+        for viewer in self.list.iter_mut().filter(|viewer| !viewer.behind) {
+            if !viewer.queue.data(bytes) {
+                viewer.fall_behind();
+            }
+        }
+    }
+
+    /// A message for everybody who is not behind: it belongs to the order of the output.
+    pub fn say(&mut self, message: &Message) {
+        for viewer in self.list.iter_mut().filter(|viewer| !viewer.behind) {
+            viewer.queue.say(message.clone());
+        }
+    }
+
+    /// A line for everybody but one.
+    pub fn notice(&mut self, text: &str, except: Option<u64>) {
+        for viewer in &self.list {
+            if Some(viewer.id) != except {
+                viewer.queue.say(Message::Notice(text.to_owned()));
+            }
+        }
+    }
+
+    /// The screen anew for everybody.
+    pub fn renew(&mut self) {
+        for viewer in &mut self.list {
+            viewer.fall_behind();
+        }
+    }
+
+    /// Gives everybody what there is room for.
+    pub fn settle(&mut self, output: &Output, ended: Option<&Exited>) {
+        for viewer in &mut self.list {
+            viewer.settle(output, ended);
+        }
+    }
+
+    /// Number of the first chunk of plain output that must not be lost: none is before anybody has
+    /// attached, nor for the only one who may type, such as a script.
+    pub fn needed(&self) -> u64 {
+        let mut typing = self.list.iter().filter(|viewer| !viewer.client.read_only);
+        match (typing.next(), typing.next()) {
+            _ if !self.ever => 0,
+            (Some(only), None) => only.next,
+            _ => u64::MAX,
+        }
+    }
+
+    fn presence(&mut self) {
+        let clients = self.clients();
+        for viewer in &self.list {
+            viewer.queue.say(Message::Presence(Presence {
+                clients: clients.clone(),
+            }));
+        }
+    }
+}
+
+impl Viewer {
+    fn fall_behind(&mut self) {
+        self.behind = true;
+        self.queue.fall_behind();
+    }
+
+    fn settle(&mut self, output: &Output, ended: Option<&Exited>) {
+        if self.told {
+            return;
+        }
+        let complete = match output {
+            Output::Plain(replay) => {
+                if self.next < replay.first() {
+                    let text = "earlier output is no longer there";
+                    self.queue.say(Message::Notice(text.to_owned()));
+                    self.next = replay.first();
+                }
+                while let Some((stream, bytes)) = replay.get(self.next) {
+                    if !self.queue.has_room() {
+                        break;
+                    }
+                    match stream {
+                        Stream::Out => self.queue.data(bytes),
+                        Stream::Error => self.queue.error_data(bytes),
+                    };
+                    self.next += 1;
+                }
+                self.next == replay.next()
+            }
+            _ => {
+                if self.behind
+                    && self.queue.is_empty()
+                    && let Some(snapshot) = output.snapshot(self.scrollback)
+                {
+                    self.queue.say(Message::Snapshot(snapshot));
+                    self.behind = false;
+                }
+                !self.behind
+            }
+        };
+        if let Some(exited) = ended.filter(|_| complete) {
+            self.queue.say(Message::Exited(exited.clone()));
+            self.queue.finish();
+            self.told = true;
+        }
+    }
+}
+
+/// A size that a terminal can have; `None` for none.
+pub fn cells(size: &TerminalSize) -> Option<(u16, u16)> {
+    let cell = |number: u32, most: u16| u16::try_from(number).unwrap_or(most).min(most);
+    let rows = cell(size.rows, crate::term::guard::MAX_ROWS);
+    let cols = cell(size.cols, crate::term::guard::MAX_COLS);
+    (rows > 0 && cols > 0).then_some((rows, cols))
+}
+
+/// A client in words: `pid 12 on /dev/pts/3`.
+pub fn describe(client: &Client) -> String {
+    match (client.pid, client.terminal.as_str()) {
+        (0, "") => "somebody".to_owned(),
+        (0, terminal) => format!("somebody on {terminal}"),
+        (pid, "") => format!("pid {pid}"),
+        (pid, terminal) => format!("pid {pid} on {terminal}"),
+    }
+}

@@ -1,0 +1,252 @@
+//! Where processes start: in failed steps and in results.
+
+use buildx::proto::controller::{ExecRequest, State};
+use tonic::Code;
+
+use super::session::{OFFLINE, Session, plain, terminal};
+use crate::support::context::Context;
+
+#[tokio::test]
+async fn a_process_has_user_directory_and_variables_of_the_step() {
+    let session = Session::failed(
+        "WORKDIR /app\nENV COLOR='dark blue'\nUSER 1000:1001\nRUN echo UNIQUE; exit 1\n",
+    )
+    .await;
+    let command = "id -u; id -g; pwd; echo $COLOR; echo ${TERM:-none}";
+    let (printed, code) = session.run(command).await;
+    assert_eq!(printed, "1000\n1001\n/app\ndark blue\nnone\n");
+    assert_eq!(code, Some(0));
+
+    let request = ExecRequest {
+        user: Some("0:0".into()),
+        directory: Some("../bin".into()),
+        environment: vec!["COLOR=red".into(), "MORE=1".into()],
+        ..plain(&["sh", "-c", command])
+    };
+    let (printed, _) = session.run_as(request).await;
+    assert_eq!(printed, "0\n0\n/bin\nred\nnone\n");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn the_shell_is_that_of_the_step() {
+    let session =
+        Session::failed("SHELL [\"/bin/ash\", \"-e\", \"-c\"]\nRUN echo UNIQUE; exit 1\n").await;
+    let (process, _) = session.exec(terminal(&[])).await;
+    assert_eq!(session.listed(&process).await.arguments, ["/bin/ash"]);
+    let mut client = session.attach(&process).await;
+    client.type_in("false; echo still $TERM $0\n").await;
+    client.sees("still xterm-256color /bin/ash").await;
+    client.type_in("exit 3\n").await;
+    assert_eq!(client.exited().await.exit_code, Some(3));
+    session.close().await;
+}
+
+#[tokio::test]
+async fn partial_writes_are_there_after_the_step_and_not_before() {
+    let session = Session::failed("RUN echo UNIQUE >/partial; exit 1\n").await;
+    let (_, code) = session.run("test -s /partial").await;
+    assert_eq!(code, Some(0));
+    let request = ExecRequest {
+        state: State::Before.into(),
+        ..plain(&["test", "-e", "/partial"])
+    };
+    let (_, code) = session.run_as(request).await;
+    assert_eq!(code, Some(1));
+    session.close().await;
+}
+
+#[tokio::test]
+async fn mounts_hosts_and_network_are_those_of_the_step() {
+    let run = "RUN --mount=type=cache,target=/cache --mount=type=tmpfs,target=/scratch,size=1m \
+         --mount=type=secret,id=key,target=/key --mount=type=bind,source=busybox,target=/bound \
+         --network=none echo UNIQUE >/cache/made; exit 1\n";
+    let context = Context::busybox(&run.replace("UNIQUE", &buildx::engine::id::new_id().unwrap()));
+    let session = Session::new(context, &[("key", "of the door")]).await;
+    let options = [
+        OFFLINE,
+        ("add-hosts", "db.example=10.0.0.7"),
+        ("hostname", "workshop"),
+        ("ulimit", "nofile=100:200"),
+        ("build-arg:http_proxy", "http://proxy.example:3128"),
+    ];
+    let state = session.build.failed(&options).await;
+    session.open(state).await;
+    let (process, notes) = session
+        .exec(plain(&[
+            "sh",
+            "-c",
+            "cat /key; echo; test -s /cache/made && echo cache; test -s /bound && echo bound; \
+             grep -c ' /scratch tmpfs' /proc/mounts; grep db.example /etc/hosts; hostname; \
+             ip -o link | wc -l; echo $http_proxy $HTTP_PROXY",
+        ]))
+        .await;
+    let mut client = session.attach(&process).await;
+    assert_eq!(client.exited().await.exit_code, Some(0));
+    assert_eq!(
+        client.printed().replace('\t', " "),
+        "of the door\ncache\nbound\n1\n10.0.0.7 db.example\nworkshop\n1\n\
+         http://proxy.example:3128 http://proxy.example:3128\n",
+        "{client}"
+    );
+    let told = |text: &str| assert!(notes.iter().any(|note| note.contains(text)), "{notes:?}");
+    told("the limits of the step (nofile)");
+    told("the size of the tmpfs /scratch");
+    told("/cache is the real cache");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_failed_copy_gives_the_state_before_it() {
+    let session = Session::failed(
+        "WORKDIR /app\nUSER 1000:1000\nENV A=b\nRUN echo UNIQUE >/tmp/x || echo UNIQUE >/app/x || true\nCOPY nothing /here\n",
+    )
+    .await;
+    let (process, notes) = session
+        .exec(plain(&["sh", "-c", "pwd; id -u; echo $A; ls /bin/busybox"]))
+        .await;
+    let mut client = session.attach(&process).await;
+    client.exited().await;
+    assert_eq!(
+        client.printed(),
+        "/app\n1000\nb\n/bin/busybox\n",
+        "{client}"
+    );
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.contains("the state before it")),
+        "{notes:?}"
+    );
+    assert_eq!(session.listed(&process).await.state(), State::Before);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_run_that_failed_before_it_ran_gives_the_state_before_it() {
+    let session = Session::failed(
+        "RUN --mount=type=bind,from=scratch,source=/nothing,target=/bound echo UNIQUE\n",
+    )
+    .await;
+    let (process, notes) = session.exec(plain(&["ls", "/bin/busybox"])).await;
+    let mut client = session.attach(&process).await;
+    assert_eq!(client.exited().await.exit_code, Some(0), "{client}");
+    assert!(
+        notes.iter().any(|note| note.contains("the mount /bound")),
+        "{notes:?}"
+    );
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_copy_into_nothing_has_no_state() {
+    let context = Context::dockerfile("FROM scratch\nCOPY nothing /here\n");
+    let session = Session::new(context, &[]).await;
+    let state = session.build.failed(&[OFFLINE]).await;
+    session.open(state).await;
+    let status = session.processes.exec(plain(&[])).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("empty file system"), "{status}");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_result_has_the_settings_of_its_image_but_not_its_entrypoint() {
+    let session = Session::result(
+        "WORKDIR /srv\nENV A=b\nUSER 5:6\nENTRYPOINT [\"false\"]\nCMD [\"false\"]\n",
+    )
+    .await;
+    let (process, notes) = session
+        .exec(plain(&["sh", "-c", "pwd; id -u; echo $A"]))
+        .await;
+    let mut client = session.attach(&process).await;
+    client.exited().await;
+    assert_eq!(client.printed(), "/srv\n5\nb\n", "{client}");
+    // The test engine has no bridge, and the process is started nevertheless.
+    assert!(
+        notes.iter().any(|note| note.starts_with("no network")),
+        "{notes:?}"
+    );
+    let request = ExecRequest {
+        entrypoint: vec!["echo".into(), "got".into()],
+        ..plain(&["x"])
+    };
+    assert_eq!(session.run_as(request).await.0, "got x\n");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_platform_that_is_not_there_is_refused_with_those_that_are() {
+    let context = Context::busybox("");
+    let session = Session::new(context, &[]).await;
+    let options = [
+        OFFLINE,
+        ("platform", "linux/amd64"),
+        ("multi-platform", "true"),
+    ];
+    let state = session.build.result(&options).await;
+    session.open(state).await;
+    let request = |platform: &str| ExecRequest {
+        platform: platform.into(),
+        ..plain(&["uname", "-m"])
+    };
+    let status = session.processes.exec(request("linux/s390x")).await;
+    let status = status.unwrap_err();
+    assert_eq!(status.code(), Code::InvalidArgument);
+    assert!(status.message().contains("linux/amd64"), "{status}");
+    assert_eq!(session.run_as(request("linux/amd64")).await.0, "x86_64\n");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_user_that_is_not_there_is_refused_and_harms_nobody() {
+    let session = Session::failed(
+        "RUN echo 'joe:x:77:78::/:/bin/sh' >/etc/passwd; touch /etc/group; exit UNIQUE 1\n"
+            .replace("exit UNIQUE", "echo UNIQUE; exit")
+            .as_str(),
+    )
+    .await;
+    let (sleeper, _) = session.exec(plain(&["sleep", "1000"])).await;
+    let request = |user: &str| ExecRequest {
+        user: Some(user.into()),
+        ..plain(&["sh", "-c", "id -u; id -g"])
+    };
+    for user in ["nobody-here", "joe:nothing", "a b", "-"] {
+        let status = session.processes.exec(request(user)).await.unwrap_err();
+        assert_eq!(status.code(), Code::FailedPrecondition, "{user}");
+        assert!(status.message().contains("no user"), "{status}");
+    }
+    let request_in = ExecRequest {
+        directory: Some("/etc/passwd".into()),
+        ..plain(&["true"])
+    };
+    let status = session.processes.exec(request_in).await.unwrap_err();
+    assert!(status.message().contains("is no directory"), "{status}");
+    assert_eq!(session.run_as(request("joe")).await.0, "77\n78\n");
+    assert_eq!(session.run_as(request("12")).await.0, "12\n0\n");
+    assert_eq!(session.listed(&sleeper).await.ended, 0);
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_number_is_a_user_even_without_a_list_of_users() {
+    // The engine itself fails such a step: "unable to find user 7".
+    let session = Session::failed("USER 7\nRUN echo UNIQUE\n").await;
+    let (printed, code) = session.run("id -u; id -g").await;
+    assert_eq!((printed.as_str(), code), ("7\n0\n", Some(0)));
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_step_whose_user_is_not_there_is_entered_as_root() {
+    let session = Session::failed("USER nobody-here\nRUN echo UNIQUE\n").await;
+    let (process, notes) = session.exec(plain(&["id", "-u"])).await;
+    let mut client = session.attach(&process).await;
+    client.exited().await;
+    assert_eq!(client.printed(), "0\n");
+    assert!(
+        notes.iter().any(|note| note.contains("runs as root")),
+        "{notes:?}"
+    );
+    session.close().await;
+}

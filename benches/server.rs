@@ -1,7 +1,7 @@
 //! Measures the shared server beside that of Docker's own buildx 0.13.1. For `scripts/bench`, which
 //! starts the engine and makes a table of what this prints:
 //!
-//!     server BUILDX PEER ENGINE-SOCKET DIRECTORY RUNS [ROW…]
+//!     server BUILDX PEER ENGINE-SOCKET DIRECTORY RUNS SESSIONS [ROW…]
 //!
 //! Each value is a line of JSON on standard output: what was measured, on whom (`ours`, `peer`, or
 //! `engine` for the same without any server), and the value in seconds, bytes or bytes per second.
@@ -53,10 +53,10 @@ struct Bench {
     peer: Peer,
     direct: Direct,
     contexts: Contexts,
-    /// Directory for what rows make.
-    dir: PathBuf,
     /// Runs of what is measured few times.
     runs: usize,
+    /// Sessions in a long list.
+    sessions: usize,
 }
 
 impl Bench {
@@ -86,6 +86,7 @@ fn main() -> Result<()> {
     let socket = PathBuf::from(next("ENGINE-SOCKET")?);
     let dir = PathBuf::from(next("DIRECTORY")?);
     let runs = next("RUNS")?.parse()?;
+    let sessions = next("SESSIONS")?.parse()?;
     let wanted: Vec<String> = args.collect();
     if let Some(unknown) = wanted
         .iter()
@@ -98,8 +99,8 @@ fn main() -> Result<()> {
         peer: Peer::new(peer, &socket, &dir)?,
         direct: Direct::new(&socket)?,
         contexts: Contexts::new(&dir)?,
-        dir,
         runs,
+        sessions,
     };
     for (name, row) in rows::ALL {
         if !wanted.is_empty() && !wanted.iter().any(|wanted| wanted == name) {

@@ -27,7 +27,7 @@ impl Peer {
         let home = fs::canonicalize(home)?;
         let below = |name: &str| home.join(name).display().to_string();
         Ok(Self {
-            program,
+            program: fs::canonicalize(program)?,
             environment: vec![
                 ("PATH", "/usr/bin:/bin".into()),
                 ("HOME", home.display().to_string()),

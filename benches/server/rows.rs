@@ -8,9 +8,6 @@ use buildx::proto::controller::ExecRequest;
 use crate::terminal::Terminal;
 use crate::{Bench, Side, contexts, process};
 
-/// Sessions in a list that is long.
-const SESSIONS: usize = 1000;
-
 /// Builds that make them at once.
 const AT_ONCE: usize = 4;
 
@@ -71,7 +68,7 @@ fn sessions(bench: &Bench) -> Result<()> {
     let before = process::resident(client.info.pid)?;
     ours.runtime.block_on(async {
         let some = (0..AT_ONCE).map(async |_| -> Result<()> {
-            for _ in 0..SESSIONS / AT_ONCE {
+            for _ in 0..bench.sessions.div_ceil(AT_ONCE) {
                 ours.build(&client, &context).await?;
             }
             Ok(())
@@ -79,22 +76,24 @@ fn sessions(bench: &Bench) -> Result<()> {
         futures_util::future::try_join_all(some).await
     })?;
     let after = process::resident(client.info.pid)?;
-    bench.put("session", "ours", (after - before) / SESSIONS as f64);
-    bench.put("thousand", "ours", after);
+    bench.put("session", "ours", (after - before) / bench.sessions as f64);
     for _ in 0..bench.runs {
         let began = Instant::now();
         let listed = ours.runtime.block_on(ours.sessions(&client))?.len();
         bench.put("list.call", "ours", began.elapsed().as_secs_f64());
-        ensure!(listed > SESSIONS, "only {listed} sessions are there");
+        ensure!(listed > bench.sessions, "only {listed} sessions are there");
         let (shown, took) = ours.list()?;
         bench.put("list.command", "ours", took.as_secs_f64());
-        ensure!(shown > SESSIONS, "only {shown} sessions are shown");
+        ensure!(shown > bench.sessions, "only {shown} sessions are shown");
     }
     for _ in 0..bench.runs {
         ours.kill(&ours.client()?)?;
         let (shown, took) = ours.list()?;
         bench.put("again", "ours", took.as_secs_f64());
-        ensure!(shown > SESSIONS, "only {shown} sessions have come back");
+        ensure!(
+            shown > bench.sessions,
+            "only {shown} sessions have come back"
+        );
     }
     Ok(())
 }

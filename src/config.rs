@@ -22,7 +22,7 @@ use crate::paths::Env;
 const LARGEST: u64 = 1 << 20;
 
 /// Every key, in the order of the template.
-pub const KEYS: [&str; 8] = [
+pub const KEYS: [&str; 9] = [
     "root",
     "log_level",
     "log_file",
@@ -30,6 +30,7 @@ pub const KEYS: [&str; 8] = [
     "keep",
     "trace_budget",
     "scrollback",
+    "yield_to_others",
     "prefix",
 ];
 
@@ -79,6 +80,8 @@ pub struct Config {
     pub trace_budget: u64,
     /// Lines of scrollback that each process keeps.
     pub scrollback: usize,
+    /// Whether a state in which nobody works is let go when a build from elsewhere begins.
+    pub yield_to_others: bool,
     /// The monitor's prefix key, as one control byte.
     pub prefix: u8,
 }
@@ -93,6 +96,7 @@ impl Default for Config {
             keep: Duration::from_secs(10 * 60),
             trace_budget: 2 << 30,
             scrollback: 2000,
+            yield_to_others: true,
             prefix: prefix::DEFAULT,
         }
     }
@@ -184,6 +188,7 @@ impl Config {
             "keep" => self.keep = duration(value)?,
             "trace_budget" => self.trace_budget = size(value)?,
             "scrollback" => self.scrollback = lines(value)?,
+            "yield_to_others" => self.yield_to_others = truth(value)?,
             "prefix" => self.prefix = prefix::parse(text(value, "\"ctrl-a\"")?)?,
             _ => return Err(Mistake::Key),
         }
@@ -224,6 +229,13 @@ fn read(path: &Path) -> io::Result<String> {
         return Err(io::Error::other("it is larger than 1 MiB"));
     }
     String::from_utf8(bytes).map_err(|_| io::Error::other("it is not UTF-8"))
+}
+
+fn truth(value: &DeValue<'_>) -> Result<bool, Mistake> {
+    value.as_bool().ok_or_else(|| {
+        let kind = value.type_str();
+        Mistake::Value(format!("expected true or false, not {kind}"))
+    })
 }
 
 /// `like` is an example of what is expected.

@@ -3,27 +3,31 @@
 //! # Rooms
 //!
 //! * [`cli`]: what the user typed → which command → exit code.
-//! * [`config`]: the configuration file → one plain value.
-//! * [`client`]: the way to the server: found, started, greeted, or run in this process.
-//! * [`server`]: the owner of builds and what is in them; [`server::life`] is its process.
-//! * [`paths`]: where state, sockets, locks and configuration live.
+//! * [`monitor`]: the debugger's commands and its line mode, as clients of the server.
+//! * [`client`]: the way to the server (found, started, greeted, or run in this process), and builds as the server
+//!   tells them.
+//! * [`server`]: the owner of builds, their states, and the processes in them; [`server::life`] is its process.
+//! * [`build`]: flags → request; the run of one build; result files; what to say when it fails.
+//! * [`progress`]: one model of a build ([`progress::trace`]) and its printers.
 //! * [`builder`]: the buildx builder store and docker contexts; which engine a build runs on.
 //! * [`engine`]: BuildKit itself: addresses, drivers, transports, the control and gateway APIs,
 //!   typed errors, and the [`engine::callbacks`] that the engine makes on the client's connection.
-//! * [`build`]: flags → request; the run of one build; result files; what to say when it fails.
-//! * [`client`]: the client's side of the server: requests, and builds as the server tells them.
-//! * [`monitor`]: the debugger's commands and its line mode, as clients of the server.
-//! * [`progress`]: one model of a build ([`progress::trace`]) and its printers.
 //! * [`term`]: between hostile bytes and the user's terminal: filters for text, the guarded screen of a process, and
 //!   what of its output a real terminal may obey.
+//! * [`proto`]: generated messages, ours and BuildKit's.
+//! * [`config`]: the configuration file → one plain value.
+//! * [`paths`]: where state, sockets, locks and configuration live.
 //!
-//! Dependence goes one way: `paths` ← `engine`, `builder`, `term` ← `progress` ← `build` ← `client` ←
-//! `monitor` ← `cli`.
+//! Dependence goes one way: `paths`, `proto` ← `engine`, `builder`, `term` ← `progress` ← `build` ← `server` ←
+//! `client` ← `monitor` ← `cli`.
 //!
 //! # Words
 //!
-//! *Engine* is always BuildKit. *Callbacks* are the services that the engine calls on the client's
-//! connection (BuildKit's own word is "session"; here a session is a debug session).
+//! *Engine* is always BuildKit. *Server* and *client* are ours. *Callbacks* are the services that the engine calls on
+//! the client's connection (BuildKit's own word is "session"; here a session is a debug session: a build with its
+//! options, trace, result and processes). A *trace* is everything observed of a build. A *process* runs in a build
+//! container. A *kept state* is a failed step or a result that is held open on the engine, with a deadline. The
+//! *monitor* is the command language and its prompt.
 
 pub mod build;
 pub mod builder;

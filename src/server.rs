@@ -58,6 +58,8 @@ pub struct Settings {
     pub keep: Duration,
     /// Lines of scrollback that each process keeps.
     pub scrollback: usize,
+    /// Whether a state in which nobody works is let go for builds from elsewhere, see [`foreign`].
+    pub yield_to_others: bool,
     /// Whether the server runs inside its only client.
     pub in_process: bool,
     /// Where it says what is odd.

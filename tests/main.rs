@@ -1,6 +1,5 @@
 //! Tests against a real engine and real terminals, by feature.
 
-mod sessions;
 mod support;
 
 mod builders;
@@ -9,8 +8,10 @@ mod context;
 mod exports;
 mod flags;
 mod gateway;
+mod monitor;
 mod processes;
 mod progress;
 mod secrets;
 mod server;
+mod sessions;
 mod traps;

@@ -58,6 +58,7 @@ pub async fn alone(config: &Config) -> Result<Client, ConnectError> {
         disk_budget: config.trace_budget,
         keep: config.keep,
         scrollback: config.scrollback,
+        yield_to_others: config.yield_to_others,
         in_process: true,
         life: Life::default(),
         says: Log::silent(),

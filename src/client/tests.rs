@@ -14,6 +14,7 @@ fn server(dir: &Path, life: &Life) -> Arc<Server> {
         disk_budget: 1 << 20,
         keep: Duration::from_secs(1),
         scrollback: 10,
+        yield_to_others: true,
         in_process: true,
         life: life.clone(),
         says: crate::server::life::log::Log::silent(),

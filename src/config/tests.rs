@@ -32,6 +32,7 @@ fn every_key_is_read() {
         keep = "1h 30m"
         trace_budget = "1.5GiB"
         scrollback = 0
+        yield_to_others = false
         prefix = "ctrl-b"
         "#,
     )
@@ -46,6 +47,7 @@ fn every_key_is_read() {
             keep: Duration::from_secs(5400),
             trace_budget: 3 << 29,
             scrollback: 0,
+            yield_to_others: false,
             prefix: 2,
         }
     );
@@ -58,12 +60,12 @@ fn mistakes_are_one_line_with_a_place() {
         (
             "\nidle_timout = \"5m\"",
             "FILE:2: unknown key \"idle_timout\" (did you mean idle_timeout?); the keys are root, \
-             log_level, log_file, idle_timeout, keep, trace_budget, scrollback, prefix",
+             log_level, log_file, idle_timeout, keep, trace_budget, scrollback, yield_to_others, prefix",
         ),
         (
             "[server]\nroot = \"/x\"",
             "FILE:1: unknown key \"server\"; the keys are root, log_level, log_file, \
-             idle_timeout, keep, trace_budget, scrollback, prefix",
+             idle_timeout, keep, trace_budget, scrollback, yield_to_others, prefix",
         ),
         (
             "keep = 10",
@@ -89,6 +91,10 @@ fn mistakes_are_one_line_with_a_place() {
         (
             "scrollback = 100001",
             "FILE:1: scrollback: expected a number of lines from 0 to 100000",
+        ),
+        (
+            "yield_to_others = 1",
+            "FILE:1: yield_to_others: expected true or false, not integer",
         ),
         (
             "scrollback = \"x\"",

@@ -241,11 +241,8 @@ impl Editor {
             Key::Ctrl('l') => return Some(Event::Clear),
             Key::Ctrl('z') => return Some(Event::Suspend),
             Key::Tab => return Some(Event::Complete),
-            Key::Enter => {
-                let line = line.as_str().to_owned();
-                self.clear();
-                return Some(Event::Line(line));
-            }
+            // It stays to be drawn; whoever reads it clears it.
+            Key::Enter => return Some(Event::Line(line.as_str().to_owned())),
             Key::Char(_) | Key::Ctrl(_) | Key::Alt(_) | Key::Other => {}
         }
         None

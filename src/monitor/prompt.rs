@@ -67,6 +67,8 @@ async fn read_after(
                 let end = take(prompt, &mut keys, terminal, keyboard, monitor).await;
                 if let Some(end) = end {
                     terminal.give_back(keys);
+                    // All of the line may have come at once.
+                    draw(prompt, terminal, &keyboard.editor);
                     terminal.write(b"\r\n");
                     return end;
                 }

@@ -192,6 +192,12 @@ impl Line {
             return Next::Stay(Place::Prompt);
         };
         let known = self.current_process().await;
+        let others = known.as_ref().map(|known| known.clients.clone());
+        let others = others.unwrap_or_default();
+        if !others.is_empty() {
+            let line = format!("Also here: {}.", listing::clients(&others));
+            self.terminal.say(&line);
+        }
         let first = self.seen.as_deref() != Some(process.as_str());
         self.seen = Some(process.clone());
         let link = Link {
@@ -205,6 +211,7 @@ impl Line {
                 terminal: caller::terminal(),
             },
             tty: known.is_none_or(|process| process.tty),
+            others,
             monitor: true,
             prefix: &mut self.keyboard.prefix,
         };

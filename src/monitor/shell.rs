@@ -36,8 +36,8 @@ pub const SCROLLBACK: u32 = 64 << 10;
 /// Lines of ours that are held back; the oldest go.
 const HELD: usize = 50;
 
-/// Lines of a snapshot's scrollback that a row of the grid may stand for, at most.
-const NO_SCROLLBACK: usize = 0;
+/// Longest begin of a line that is written again behind a line of ours.
+const LINE: usize = 4096;
 
 /// What connects the terminal to which process.
 #[derive(Debug)]
@@ -48,6 +48,8 @@ pub struct Link<'a> {
     pub start: AttachStart,
     /// Whether the process has a terminal.
     pub tty: bool,
+    /// Who is known to be attached to it already.
+    pub others: Vec<Client>,
     /// Whether there is a monitor to change to.
     pub monitor: bool,
     /// The prefix key.
@@ -100,7 +102,7 @@ async fn once(terminal: &mut Terminal, link: &mut Link<'_>) -> Option<Left> {
         Ok(output) => output.into_inner(),
         Err(status) => return Some(Left::Lost(status::line(&status))),
     };
-    let mut view = View::new(link.tty);
+    let mut view = View::new(link.tty, link.others.clone());
     let mut waiting: VecDeque<Input> = VecDeque::new();
     loop {
         tokio::select! {
@@ -208,18 +210,22 @@ struct View {
     texts: [escape::Filter; 2],
     held: VecDeque<String>,
     /// Who was there when we last looked.
-    present: Option<Vec<Client>>,
+    present: Vec<Client>,
+    /// What the program has written behind its last newline, such as a shell's prompt; empty when
+    /// that is long.
+    line: Vec<u8>,
     /// Something of the process has been drawn.
     drawn: bool,
 }
 
 impl View {
-    fn new(tty: bool) -> Self {
+    fn new(tty: bool, present: Vec<Client>) -> Self {
         Self {
             tty,
+            line: Vec::new(),
             texts: [escape::Filter::new(true), escape::Filter::new(true)],
             held: VecDeque::new(),
-            present: None,
+            present,
             drawn: false,
         }
     }
@@ -234,11 +240,14 @@ impl View {
                 } else {
                     terminal.program(&snapshot.scrollback);
                 }
-                terminal.program(&inline(&snapshot));
+                let drawing = inline(&snapshot);
+                terminal.program(&drawing);
+                self.remember(&drawing);
                 self.drawn = true;
             }
             Output::Data(bytes) if self.tty => {
                 terminal.program(&bytes);
+                self.remember(&bytes);
                 self.release_if_free(terminal);
             }
             Output::Data(bytes) => self.text(0, &bytes, terminal),
@@ -264,24 +273,31 @@ impl View {
         terminal.text(&text);
     }
 
+    fn remember(&mut self, bytes: &[u8]) {
+        let rest = match bytes.iter().rposition(|&byte| byte == b'\n') {
+            Some(last) => {
+                self.line.clear();
+                bytes.get(last + 1..).unwrap_or_default()
+            }
+            None => bytes,
+        };
+        self.line.extend_from_slice(rest);
+        if self.line.len() > LINE {
+            self.line.clear();
+        }
+    }
+
     fn presence(&mut self, clients: Vec<Client>, terminal: &mut Terminal) {
-        if let Some(before) = self.present.replace(clients.clone()) {
-            for client in clients.iter().filter(|one| !is_in(one, &before)) {
-                self.say(
-                    format!("{} is here, too.", listing::client(client)),
-                    terminal,
-                );
-            }
-            for client in before.iter().filter(|one| !is_in(one, &clients)) {
-                self.say(format!("{} has left.", listing::client(client)), terminal);
-            }
-        } else {
-            let me = std::process::id();
-            let others: Vec<Client> = clients.into_iter().filter(|one| one.pid != me).collect();
-            if !others.is_empty() {
-                let line = format!("Also here: {}.", listing::clients(&others));
+        let before = std::mem::replace(&mut self.present, clients.clone());
+        let me = std::process::id();
+        for client in clients.iter().filter(|one| one.pid != me) {
+            if !is_in(client, &before) {
+                let line = format!("{} is here, too.", listing::client(client));
                 self.say(line, terminal);
             }
+        }
+        for client in before.iter().filter(|one| !is_in(one, &clients)) {
+            self.say(format!("{} has left.", listing::client(client)), terminal);
         }
     }
 
@@ -297,6 +313,10 @@ impl View {
     fn release_if_free(&mut self, terminal: &mut Terminal) {
         if !self.held.is_empty() && !terminal.full_screen() {
             self.release(terminal);
+            // The program does not know that it has to write its prompt again.
+            let line = std::mem::take(&mut self.line);
+            terminal.program(&line);
+            self.line = line;
         }
     }
 
@@ -307,10 +327,10 @@ impl View {
         if terminal.full_screen() {
             terminal.program_ends();
         }
+        terminal.new_line();
         for line in self.held.drain(..) {
-            terminal.write(format!("\r\n[buildx] {line}").as_bytes());
+            terminal.say(&format!("[buildx] {line}"));
         }
-        terminal.write(b"\r\n");
     }
 
     fn end(&mut self, terminal: &mut Terminal) {
@@ -348,7 +368,7 @@ fn inline(snapshot: &Snapshot) -> Vec<u8> {
             scrollback: Vec::new(),
             screen: snapshot.screen.to_vec(),
         },
-        NO_SCROLLBACK,
+        0,
     );
     let screen = restored.screen();
     let (_, cols) = restored.size();

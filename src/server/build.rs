@@ -114,6 +114,8 @@ pub struct Failed {
     yields: mpsc::Receiver<Yield>,
     drive: Drive,
     status: Status,
+    /// Repository of the context.
+    source: String,
     found: Found,
     _entry: Option<Entry>,
     _own: Ref,
@@ -143,7 +145,7 @@ impl Failed {
 
     /// What a build from elsewhere would have to run to come to the step.
     pub fn step(&self) -> foreign::Held {
-        foreign::Held::new(&self.state)
+        foreign::Held::new(&self.state, &self.source)
     }
 
     /// The engine.
@@ -280,6 +282,8 @@ impl Build {
             loads,
         } = services;
         let own = self.around.refs.enter(&reference);
+        let source = plan.solve.frontend_attrs.get(foreign::SOURCE);
+        let source = source.cloned().unwrap_or_default();
         let job = Job {
             request: std::mem::take(&mut plan.solve),
             routes,
@@ -307,6 +311,7 @@ impl Build {
                         yields: held.yields,
                         drive: held.drive,
                         status: held.status,
+                        source,
                         found,
                         _entry: held.entry,
                         _own: own,

@@ -1,18 +1,15 @@
 //! Builds on an engine that do not come from this server.
 //!
 //! An engine shows a build that comes to a held failed step the remembered failure. For builds of
-//! this server [`super::holds`] prevents that; of others this side sees the start, in the engine's build
-//! history (BuildKit 0.11 and newer), and then the names of their steps, once their frontend has read
-//! the Dockerfile. A step by the same name is taken for the held one.
-//!
-//! That is in time when the step comes after files of the context, which have to be transferred first.
-//! A step without such files before it may be reached sooner, so its state is let go as soon as a
-//! build from elsewhere begins at all.
+//! this server [`super::holds`] prevents that; of others this side sees no more than that they begin, in
+//! the engine's build history (BuildKit 0.11 and newer). What they will run is known only when it may be
+//! too late, so a state in which nobody works is let go when a build from elsewhere begins. Only one
+//! of another repository is waited for until it names a step like the held one: that it comes to the very
+//! same step is unlikely.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prost::Message;
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -20,6 +17,9 @@ use super::state::{Inside, OpenState};
 use crate::engine::control::Engine;
 use crate::proto::control::{BuildHistoryEventType, BuildHistoryRequest};
 use crate::proto::pb;
+
+/// Attribute of a build that names its repository.
+pub const SOURCE: &str = "vcs:source";
 
 /// The ids of this server's own builds on engines.
 #[derive(Clone, Debug, Default)]
@@ -61,80 +61,49 @@ impl Drop for Ref {
 pub struct Held {
     /// Name of the step without its place in the Dockerfile; empty when it is not known.
     name: String,
-    /// Whether files of the context come before it.
-    after_context: bool,
+    /// The repository that it comes from (`vcs:source`); empty when there is none.
+    source: String,
     /// Whether it holds a cache mount, which others would find empty.
     cache: bool,
 }
 
 impl Held {
-    /// Of a held state.
-    pub fn new(state: &OpenState) -> Self {
-        let Inside::Failed {
+    /// Of a held state, with the attributes that its build was asked for with.
+    pub fn new(state: &OpenState, source: &str) -> Self {
+        let mut held = Self {
+            name: String::new(),
+            source: source.to_owned(),
+            cache: false,
+        };
+        if let Inside::Failed {
             definition: Some(definition),
             vertex,
             ..
         } = &state.inside
-        else {
-            return Self::unknown();
-        };
-        Self::of(definition, vertex)
-    }
-
-    fn unknown() -> Self {
-        Self {
-            name: String::new(),
-            after_context: false,
-            cache: false,
+        {
+            held.look(definition, vertex);
         }
+        held
     }
 
-    fn of(definition: &pb::Definition, vertex: &str) -> Self {
-        let ops: HashMap<String, pb::Op> = definition
-            .def
-            .iter()
-            .filter_map(|bytes| Some((digest(bytes), pb::Op::decode(bytes.as_slice()).ok()?)))
-            .collect();
+    fn look(&mut self, definition: &pb::Definition, vertex: &str) {
         let metadata = definition.metadata.get(vertex);
         let name = metadata.and_then(|metadata| metadata.description.get("llb.customname"));
-        let mut after_context = false;
-        let mut seen = HashSet::new();
-        let mut todo = vec![vertex];
-        while let Some(one) = todo.pop() {
-            let Some(op) = ops.get(one).filter(|_| seen.insert(one)) else {
-                continue;
-            };
-            if let Some(pb::op::Op::Source(source)) = &op.op {
-                after_context |= source.identifier.starts_with("local://");
-            }
-            todo.extend(op.inputs.iter().map(|input| input.digest.as_str()));
-        }
-        let cache = match ops.get(vertex).and_then(|op| op.op.as_ref()) {
-            Some(pb::op::Op::Exec(exec)) => {
-                exec.mounts.iter().any(|mount| mount.cache_opt.is_some())
-            }
-            _ => false,
-        };
-        Self {
-            name: name.map(|name| bare(name).to_owned()).unwrap_or_default(),
-            after_context,
-            cache,
-        }
+        self.name = name.map(|name| bare(name).to_owned()).unwrap_or_default();
+        let steps = super::holds::steps(definition);
+        let step = steps.iter().find(|step| step.vertex == vertex);
+        self.cache = step.is_some_and(|step| !step.caches.is_empty());
     }
 
-    fn knows_too_little(&self) -> bool {
-        self.name.is_empty() || !self.after_context
+    /// Whether a build of the repository `source` may come to the step.
+    fn may_be_of(&self, source: Option<&String>) -> bool {
+        let other = source.is_some_and(|source| *source != self.source);
+        !other || self.source.is_empty() || self.name.is_empty()
     }
 
     fn is(&self, name: &str) -> bool {
         bare(name) == self.name || (self.cache && name.contains("type=cache"))
     }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
-    let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{hex}")
 }
 
 /// `[stage 3/4] RUN x` without its place.
@@ -184,7 +153,7 @@ impl Watch {
                 let Some(record) = foreign.filter(|_| started) else {
                     continue;
                 };
-                if held.knows_too_little() {
+                if held.may_be_of(record.frontend_attrs.get(SOURCE)) {
                     let _ = sender.try_send(());
                     continue;
                 }
@@ -225,47 +194,40 @@ async fn compare(engine: Engine, reference: String, held: Held, seen: mpsc::Send
 mod tests {
     use super::*;
 
-    fn op(op: pb::op::Op, inputs: &[&str]) -> Vec<u8> {
-        let input = |digest: &&str| pb::Input {
-            digest: (*digest).to_owned(),
-            index: 0,
+    #[test]
+    fn a_build_of_another_repository_is_compared_by_names() {
+        let held = Held {
+            name: "RUN make".to_owned(),
+            source: "git@host:a".to_owned(),
+            cache: true,
         };
-        pb::Op {
-            inputs: inputs.iter().map(input).collect(),
-            op: Some(op),
-            ..pb::Op::default()
-        }
-        .encode_to_vec()
-    }
-
-    fn source(identifier: &str) -> pb::op::Op {
-        pb::op::Op::Source(pb::SourceOp {
-            identifier: identifier.to_owned(),
-            ..pb::SourceOp::default()
-        })
+        let (same, other) = ("git@host:a".to_owned(), "git@host:b".to_owned());
+        assert!(held.may_be_of(Some(&same)) && held.may_be_of(None));
+        assert!(!held.may_be_of(Some(&other)));
+        assert!(held.is("[stage-1 4/9] RUN make"));
+        assert!(!held.is("[a 2/2] RUN make all"));
+        assert!(held.is("[a 2/2] RUN --mount=type=cache,target=/c x"));
+        let unknown = Held {
+            source: String::new(),
+            ..held
+        };
+        assert!(unknown.may_be_of(Some(&other)));
     }
 
     #[test]
-    fn a_step_is_known_by_its_name_and_by_what_comes_before_it() {
-        for (identifier, after) in [("local://context", true), ("docker-image://a", false)] {
-            let base = op(source(identifier), &[]);
-            let run = op(pb::op::Op::Exec(pb::ExecOp::default()), &[&digest(&base)]);
-            let vertex = digest(&run);
-            let mut definition = pb::Definition {
-                def: vec![base, run],
-                ..pb::Definition::default()
-            };
-            let mut metadata = pb::OpMetadata::default();
-            metadata
-                .description
-                .insert("llb.customname".into(), "[a 2/2] RUN make".into());
-            definition.metadata.insert(vertex.clone(), metadata);
-            let held = Held::of(&definition, &vertex);
-            assert_eq!(held.knows_too_little(), !after);
-            assert!(held.is("[stage-1 4/9] RUN make"));
-            assert!(!held.is("[a 2/2] RUN make all"));
-            assert!(!held.is("[a 2/2] RUN --mount=type=cache,target=/c x"));
-        }
-        assert!(Held::unknown().knows_too_little());
+    fn the_name_of_a_step_is_in_its_definition() {
+        let mut metadata = pb::OpMetadata::default();
+        metadata
+            .description
+            .insert("llb.customname".into(), "[a 2/2] RUN make".into());
+        let mut definition = pb::Definition::default();
+        definition.metadata.insert("v".to_owned(), metadata);
+        let mut held = Held {
+            name: String::new(),
+            source: "s".to_owned(),
+            cache: false,
+        };
+        held.look(&definition, "v");
+        assert_eq!(held.name, "RUN make");
     }
 }

@@ -168,6 +168,20 @@ async fn kill_takes_what_the_program_started() {
 }
 
 #[tokio::test]
+async fn what_a_program_leaves_running_keeps_nobody() {
+    let session = Session::shell().await;
+    let (printed, code) = session
+        .run("(sleep 1; echo $$ >/made; sleep 1000) & echo begun")
+        .await;
+    assert_eq!((printed.as_str(), code), ("begun\n", Some(0)));
+    let (_, code) = session
+        .run("until test -s /made; do sleep 0.1; done; pidof sleep >/dev/null")
+        .await;
+    assert_eq!(code, Some(0));
+    session.close().await;
+}
+
+#[tokio::test]
 async fn the_end_of_a_container_is_told_and_the_next_process_gets_a_new_one() {
     let session = Session::shell().await;
     session.run("echo lost >/edit").await;

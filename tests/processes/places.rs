@@ -1,6 +1,11 @@
 //! Where processes start: in failed steps and in results.
 
+use buildx::engine::errors::decode;
+use buildx::engine::gateway::Target;
 use buildx::proto::controller::{ExecRequest, State};
+use buildx::proto::{gateway, pb};
+use buildx::server::state::{Inside, OpenState};
+use prost::Message;
 use tonic::Code;
 
 use super::session::{OFFLINE, Session, plain, terminal};
@@ -93,6 +98,63 @@ async fn mounts_hosts_and_network_are_those_of_the_step() {
     told("the limits of the step (nofile)");
     told("the size of the tmpfs /scratch");
     told("/cache is the real cache");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn variables_with_secrets_are_those_of_the_step() {
+    let session = Session::new(Context::busybox(""), &[("token", "hush")]).await;
+    let result = session.build.solve(&[OFFLINE]).await.unwrap();
+    let Some(gateway::result::Result::Ref(reference)) = result.result else {
+        panic!("one platform: {result:?}");
+    };
+    // The built-in frontend of this engine cannot say it, so the step is put on by hand.
+    let mut definition = reference.def.unwrap();
+    let end = definition.def.pop().unwrap();
+    let run = pb::Op {
+        inputs: pb::Op::decode(end.as_slice()).unwrap().inputs,
+        op: Some(pb::op::Op::Exec(pb::ExecOp {
+            meta: Some(pb::Meta {
+                args: ["/bin/sh", "-c", "exit 1"].map(str::to_owned).to_vec(),
+                env: vec!["PATH=/bin".into()],
+                cwd: "/".into(),
+                ..Default::default()
+            }),
+            mounts: vec![pb::Mount {
+                dest: "/".into(),
+                ..Default::default()
+            }],
+            network: pb::NetMode::None as i32,
+            secretenv: vec![pb::SecretEnv {
+                id: "token".into(),
+                name: "TOKEN".into(),
+                optional: false,
+            }],
+            ..Default::default()
+        })),
+        ..Default::default()
+    }
+    .encode_to_vec();
+    let hash = ring::digest::digest(&ring::digest::SHA256, &run);
+    let digest: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
+    let end = pb::Op {
+        inputs: vec![pb::Input {
+            digest: format!("sha256:{digest}"),
+            index: 0,
+        }],
+        ..Default::default()
+    };
+    definition.def.extend([run, end.encode_to_vec()]);
+    let target = Target::Definition(definition);
+    let error = decode(&session.build.gateway.solve(target, true).await.unwrap_err());
+    let inside = Inside::Failed {
+        exec: error.exec.unwrap(),
+        definition: None,
+        vertex: String::new(),
+    };
+    let gateway = session.build.gateway.clone();
+    session.open(OpenState { gateway, inside }).await;
+    assert_eq!(session.run("echo $TOKEN").await.0, "hush\n");
     session.close().await;
 }
 

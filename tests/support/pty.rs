@@ -83,6 +83,17 @@ impl Pty {
         }
     }
 
+    /// Kills the program with SIGKILL: it can do nothing about it.
+    pub fn kill(&mut self) {
+        let pid = self
+            .child
+            .process_id()
+            .and_then(|pid| i32::try_from(pid).ok());
+        let pid = rustix::process::Pid::from_raw(pid.unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits for the end of the program and of its output; returns its exit code.
     #[track_caller]
     pub fn wait(&mut self) -> u32 {

@@ -34,14 +34,16 @@ impl Shared {
         Self::with(engine.docker_host())
     }
 
-    /// A place whose clients have this `DOCKER_HOST`.
+    /// A place whose clients have this `DOCKER_HOST`. Its states are not let go for the builds of
+    /// other tests.
     pub fn with(host: String) -> Self {
         let dir = tempfile::Builder::new().prefix("bx").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        Self { dir, host }
+        let shared = Self { dir, host };
+        shared.configured("yield_to_others = false\n")
     }
 
-    /// Adds a configuration for the server.
+    /// Replaces the configuration of the server.
     pub fn configured(self, text: &str) -> Self {
         fs::write(self.config(), text).unwrap();
         self

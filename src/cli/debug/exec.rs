@@ -142,6 +142,7 @@ async fn in_terminal(mut terminal: Terminal, api: Api, start: AttachStart) -> Re
         api,
         start,
         tty: true,
+        others: Vec::new(),
         monitor: false,
         prefix: &mut prefix,
     };

@@ -6,7 +6,15 @@ use super::*;
 
 /// Types `keys`; the events.
 fn type_into(editor: &mut Editor, keys: &[u8]) -> Vec<Event> {
-    keys.iter().filter_map(|&key| editor.push(key)).collect()
+    let mut events = Vec::new();
+    for &key in keys {
+        let event = editor.push(key);
+        if matches!(event, Some(Event::Line(_))) {
+            editor.clear();
+        }
+        events.extend(event);
+    }
+    events
 }
 
 fn edited(keys: &[u8]) -> String {

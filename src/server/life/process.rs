@@ -299,6 +299,7 @@ impl Start {
             disk_budget: config.trace_budget,
             keep: config.keep,
             scrollback: config.scrollback,
+            yield_to_others: config.yield_to_others,
             in_process: false,
             life: life.clone(),
             says: log.clone(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tonic::{Status, Streaming};
 
 use super::Settings;
@@ -35,8 +35,6 @@ const WORDS: usize = 4 << 10;
 const KILL: Duration = Duration::from_secs(2);
 /// How long the end of a container may lag behind that of its processes.
 const LAG: Duration = Duration::from_secs(1);
-/// How long the engine may take to close a stream whose process has ended.
-const CLOSING: Duration = Duration::from_secs(5);
 
 /// What a process can be asked for.
 pub enum Command {
@@ -243,7 +241,10 @@ impl Actor {
                         self.give_up();
                     }
                 },
-                reason = reason(&mut container), if runs => self.finish(None, &reason),
+                reason = reason(&mut container), if runs => {
+                    let reason = self.not_started().unwrap_or_else(|| reason.to_string());
+                    self.finish(None, &reason);
+                }
                 () = wake.notified() => self.settle(),
                 () = sleep_until(deadline), if self.deadline.is_some() => self.overdue(),
                 message = next(&mut self.stream, &mut self.ahead), if reads => {
@@ -289,6 +290,7 @@ impl Actor {
                 format!("process {short} did not end and took its container along ({reason})");
             self.release(others);
         } else if let Some(reason) = self.broken.take() {
+            let reason = self.not_started().unwrap_or(reason);
             self.finish(None, &reason);
         }
     }
@@ -341,7 +343,12 @@ impl Actor {
         if !self.container.is_shared() {
             self.release("its only process ended".to_owned());
         }
-        tokio::spawn(close(self.stream.take(), self.engine_input.clone()));
+        let container = self.container.ended();
+        tokio::spawn(close(
+            self.stream.take(),
+            self.engine_input.clone(),
+            container,
+        ));
     }
 
     fn exited(&self) -> Option<Exited> {
@@ -392,9 +399,14 @@ async fn next(stream: &mut Option<Streaming<ExecMessage>>, ahead: &mut Option<Re
     }
 }
 
-/// Lets the engine finish: it waits for the end of the input, and kills a wrapper whose stream goes
-/// too early, and the container with it.
-async fn close(stream: Option<Streaming<ExecMessage>>, input: gateway::ProcessInput) {
+/// Lets the engine finish: it waits for the end of the input, and for all that the program left
+/// running with its output. It takes a stream that goes earlier for an order to kill, and ends the
+/// container over it.
+async fn close(
+    stream: Option<Streaming<ExecMessage>>,
+    input: gateway::ProcessInput,
+    mut container: watch::Receiver<Option<Arc<str>>>,
+) {
     let closing = async {
         let _ = input.close_stdin().await;
         if let Some(mut stream) = stream {
@@ -405,5 +417,8 @@ async fn close(stream: Option<Streaming<ExecMessage>>, input: gateway::ProcessIn
             }
         }
     };
-    let _ = timeout(CLOSING, closing).await;
+    tokio::select! {
+        () = closing => {}
+        _ = reason(&mut container) => {}
+    }
 }

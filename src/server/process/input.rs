@@ -22,6 +22,8 @@ pub type ClientInput = Pin<Box<dyn Stream<Item = Result<AttachInput, Status>> + 
 const CHUNK: usize = 16 << 10;
 /// Chunks that may wait for the engine.
 const CHUNKS: usize = 16;
+/// Input, in bytes, that a terminal takes although its program does not read.
+const STUCK: usize = 4 << 10;
 /// Signals that may wait for the engine.
 const SIGNALS: usize = 8;
 /// Bytes of one viewer that may wait; then its stream is not read on.
@@ -42,7 +44,8 @@ pub struct Writer {
     data: mpsc::Sender<Chunk>,
     size: Arc<watch::Sender<(u16, u16)>>,
     signals: mpsc::Sender<String>,
-    unanswered: Arc<AtomicUsize>,
+    /// Bytes since the last change of the size.
+    sent: Arc<AtomicUsize>,
 }
 
 impl Writer {
@@ -51,19 +54,13 @@ impl Writer {
         let (data, chunks) = mpsc::channel(CHUNKS);
         let (signals, names) = mpsc::channel(SIGNALS);
         let (size, sizes) = watch::channel(size);
-        let unanswered = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(write(
-            process,
-            chunks,
-            sizes,
-            names,
-            Arc::clone(&unanswered),
-        ));
+        let sent = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(write(process, chunks, sizes, names, Arc::clone(&sent)));
         Self {
             data,
             size: Arc::new(size),
             signals,
-            unanswered,
+            sent,
         }
     }
 
@@ -82,14 +79,15 @@ impl Writer {
         self.signals.try_send(name.to_owned()).is_ok()
     }
 
-    /// The process has printed something, so it lives.
-    pub fn answered(&self) {
-        self.unanswered.store(0, Ordering::Relaxed);
+    /// The last size.
+    pub fn size(&self) -> (u16, u16) {
+        *self.size.borrow()
     }
 
-    /// Whether so much was sent since the last output that the engine may be stuck with it.
+    /// Whether so much was sent since this was asked last that the engine may be stuck with it, and
+    /// with everything behind it.
     pub fn may_be_stuck(&self) -> bool {
-        self.unanswered.load(Ordering::Relaxed) > CHUNK / 4
+        self.sent.swap(0, Ordering::Relaxed) > STUCK
     }
 }
 
@@ -98,7 +96,7 @@ async fn write(
     mut chunks: mpsc::Receiver<Chunk>,
     mut sizes: watch::Receiver<(u16, u16)>,
     mut signals: mpsc::Receiver<String>,
-    unanswered: Arc<AtomicUsize>,
+    sent: Arc<AtomicUsize>,
 ) {
     loop {
         let sent = tokio::select! {
@@ -113,7 +111,7 @@ async fn write(
             Some(name) = signals.recv() => process.signal(&name).await,
             chunk = chunks.recv() => match chunk {
                 Some(Chunk::Data(bytes)) => {
-                    unanswered.fetch_add(bytes.len(), Ordering::Relaxed);
+                    sent.fetch_add(bytes.len(), Ordering::Relaxed);
                     process.write(bytes.into()).await
                 }
                 Some(Chunk::Close) => process.close_stdin().await,

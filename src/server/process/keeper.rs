@@ -135,7 +135,7 @@ async fn keep(
                         }
                     }
                     Some(Input::Exit(_) | Input::Done(_)) => {
-                        break "the container ended: something in it was killed from outside of its program".to_owned();
+                        break "the container ended: its first process or the wrapper of a program was killed".to_owned();
                     }
                     _ => {}
                 },

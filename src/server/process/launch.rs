@@ -35,15 +35,25 @@ pub type Ending = watch::Receiver<Option<Arc<str>>>;
 
 /// A process to be started.
 pub struct Launch {
+    /// The open build.
     pub gateway: Gateway,
+    /// Where it starts.
     pub place: Place,
+    /// Its container.
     pub opening: Opening,
+    /// Stops the launch.
     pub ending: Ending,
+    /// Id of the session, for the list.
     pub session: String,
+    /// Bounds.
     pub settings: Settings,
+    /// Where the process counts.
     pub counter: Counter,
+    /// Whether it gets a terminal.
     pub tty: bool,
+    /// Whether it gets a standard input; a terminal always is one.
     pub stdin: bool,
+    /// Size of its terminal.
     pub size: TerminalSize,
     /// What is to be told beside what the place and the container say.
     pub notes: Vec<String>,

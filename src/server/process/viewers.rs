@@ -248,3 +248,6 @@ pub fn describe(client: &Client) -> String {
         (pid, terminal) => format!("pid {pid} on {terminal}"),
     }
 }
+
+#[cfg(test)]
+mod tests;

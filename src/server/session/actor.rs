@@ -484,11 +484,10 @@ impl Actor {
         match &mut open {
             Open::Failed(failed) => {
                 open_for_processes(&self.session, failed.state.clone()).await;
-                foreign = Some(foreign::Watch::start(
-                    failed.engine(),
-                    self.server.refs(),
-                    failed.step(),
-                ));
+                let yields = self.server.settings().yield_to_others;
+                foreign = yields.then(|| {
+                    foreign::Watch::start(failed.engine(), self.server.refs(), failed.step())
+                });
             }
             Open::Success(success) => {
                 if success.is_empty() {

@@ -35,7 +35,6 @@ impl Actor {
                 };
                 if !file.data.is_empty() {
                     let data = self.join(file.fd, file.data);
-                    self.writer.answered();
                     self.take(stream, data);
                 }
                 if file.eof && self.out.is_none() {
@@ -48,11 +47,17 @@ impl Actor {
                 if self.out.is_none() {
                     self.code.get_or_insert(code);
                     self.finish_if_complete();
-                } else if self.code.is_none() {
-                    if self.words.is_empty() {
-                        self.words = said.into_bytes();
+                } else {
+                    // Output may still come, and the engine waits for the end of the input.
+                    let input = self.engine_input.clone();
+                    tokio::spawn(async move { input.close_stdin().await });
+                    if code != 0 && self.code.is_none() {
+                        self.broken = Some(match self.phase {
+                            Phase::Starting => format!("it did not start: {said}"),
+                            _ => "the container ended".to_owned(),
+                        });
+                        self.deadline = Some(Instant::now() + LAG);
                     }
-                    self.cut_off("the container ended");
                 }
             }
             Some(Input::Done(_)) => {
@@ -200,6 +205,14 @@ impl Actor {
         }
     }
 
+    /// What the engine's runtime said instead of starting the program.
+    pub(super) fn not_started(&self) -> Option<String> {
+        let words = String::from_utf8_lossy(&self.words);
+        let words = words.trim().replace('\n', " ");
+        let starting = matches!(self.phase, Phase::Starting);
+        (starting && !words.is_empty()).then(|| format!("it did not start: {words}"))
+    }
+
     /// The stream ended, or the process did, without a word of its wrapper: whoever ended the
     /// container says why, soon.
     fn cut_off(&mut self, reason: &str) {
@@ -207,16 +220,13 @@ impl Actor {
         if matches!(self.phase, Phase::Ended) {
             return;
         }
-        if matches!(self.phase, Phase::Starting) && !self.words.is_empty() {
-            let words = String::from_utf8_lossy(&self.words)
-                .trim()
-                .replace('\n', " ");
-            return self.finish(None, &format!("it did not start: {words}"));
+        if let Some(reason) = self.not_started() {
+            return self.finish(None, &reason);
         }
         if reason == LOST && self.killing.is_none() {
             return self.finish(None, LOST);
         }
-        self.broken = Some(reason.to_owned());
+        self.broken.get_or_insert_with(|| reason.to_owned());
         self.deadline = Some(Instant::now() + LAG);
     }
 }

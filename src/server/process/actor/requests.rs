@@ -132,8 +132,17 @@ impl Actor {
         let effects = terminal.resize(rows, cols);
         self.writer.resize(size);
         if let (true, Phase::Running(Some((pid, _)))) = (self.writer.may_be_stuck(), self.phase) {
-            let container = Arc::clone(&self.container);
-            tokio::spawn(async move { container.resize(pid, rows, cols).await });
+            let (container, writer) = (Arc::clone(&self.container), self.writer.clone());
+            tokio::spawn(async move {
+                let mut set = (0, 0);
+                // A later size may overtake this one on the other way.
+                while set != writer.size() {
+                    set = writer.size();
+                    if !container.resize(pid, set.0, set.1).await {
+                        break;
+                    }
+                }
+            });
         }
         let size = TerminalSize {
             rows: rows.into(),

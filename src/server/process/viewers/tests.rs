@@ -1,0 +1,133 @@
+use futures_util::FutureExt;
+use tokio_stream::StreamExt;
+
+use super::super::queue::{Attached, BYTES};
+use super::super::replay::Replay;
+use super::*;
+use crate::term::guard::Terminal;
+
+fn screen() -> Output {
+    Output::Screen(Box::new(Terminal::new(4, 20, 10)))
+}
+
+fn attach(viewers: &mut Viewers, output: &Output, pid: u32, read_only: bool) -> Attached {
+    let client = Client {
+        pid,
+        read_only,
+        ..Default::default()
+    };
+    let (_, receiver) = viewers.add(&AttachStart::default(), client, output, None);
+    receiver.attached(tokio::spawn(std::future::pending()))
+}
+
+fn drain(attached: &mut Attached) -> Vec<Message> {
+    let next = || attached.next().now_or_never().flatten();
+    std::iter::from_fn(next)
+        .filter_map(|message| message.output)
+        .collect()
+}
+
+fn viewers() -> Viewers {
+    Viewers::new(Arc::new(Notify::new()))
+}
+
+#[tokio::test]
+async fn who_falls_behind_gets_a_screen_and_then_the_end() {
+    let (mut viewers, mut output) = (viewers(), screen());
+    let mut slow = attach(&mut viewers, &output, 1, false);
+    let mut quick = attach(&mut viewers, &output, 2, false);
+    drain(&mut quick);
+    let line = Bytes::from_static(b"0123456789abcdef\r\n");
+    let mut seen = 0;
+    for _ in 0..=BYTES / line.len() {
+        viewers.terminal(&line);
+        if let Output::Screen(terminal) = &mut output {
+            terminal.feed(&line);
+        }
+        let data = drain(&mut quick).into_iter().map(|message| match message {
+            Message::Data(bytes) => bytes.len(),
+            other => panic!("{other:?}"),
+        });
+        seen += data.sum::<usize>();
+    }
+    assert!(seen > BYTES);
+    let exited = Exited {
+        exit_code: Some(3),
+        reason: String::new(),
+    };
+    viewers.settle(&output, Some(&exited));
+    assert_eq!(drain(&mut quick), [Message::Exited(exited.clone())]);
+    let kept = drain(&mut slow);
+    assert!(matches!(kept[..], [Message::Presence(_)]), "{kept:?}");
+    viewers.settle(&output, Some(&exited));
+    let rest = drain(&mut slow);
+    assert!(
+        matches!(&rest[..], [Message::Snapshot(_), Message::Exited(_)]),
+        "{rest:?}"
+    );
+}
+
+#[tokio::test]
+async fn plain_output_is_needed_by_a_single_reader_only() {
+    let mut viewers = viewers();
+    let mut replay = Replay::new(100);
+    replay.push(Stream::Out, Bytes::from_static(b"one"));
+    replay.push(Stream::Error, Bytes::from_static(b"two"));
+    let output = Output::Plain(replay);
+    assert_eq!(viewers.needed(), 0, "nobody has seen anything");
+    let mut script = attach(&mut viewers, &output, 1, false);
+    let data = drain(&mut script);
+    assert_eq!(data[0], Message::Data(Bytes::from_static(b"one")));
+    assert_eq!(data[1], Message::ErrorData(Bytes::from_static(b"two")));
+    assert_eq!(viewers.needed(), 2);
+    let looks = attach(&mut viewers, &output, 2, true);
+    assert_eq!(viewers.needed(), 2, "who looks on holds nobody up");
+    let other = attach(&mut viewers, &output, 3, false);
+    assert_eq!(viewers.needed(), u64::MAX);
+    drop((looks, other));
+    assert_eq!(viewers.remove_gone().len(), 2);
+    assert_eq!(viewers.needed(), 2);
+    drop(script);
+    viewers.remove_gone();
+    assert_eq!(
+        viewers.needed(),
+        u64::MAX,
+        "a detached script lost interest"
+    );
+}
+
+#[tokio::test]
+async fn lost_output_is_said() {
+    let mut viewers = viewers();
+    let mut replay = Replay::new(3);
+    for text in ["one", "two"] {
+        replay.trim(u64::MAX);
+        replay.push(Stream::Out, Bytes::from_static(text.as_bytes()));
+    }
+    let output = Output::Plain(replay);
+    let mut late = attach(&mut viewers, &output, 1, false);
+    let got = drain(&mut late);
+    assert!(matches!(&got[0], Message::Notice(text) if text.contains("no longer")));
+    assert_eq!(got[1], Message::Data(Bytes::from_static(b"two")));
+}
+
+#[test]
+fn a_size_is_never_zero_nor_beyond_what_a_terminal_can_have() {
+    let size = |rows, cols| cells(&TerminalSize { rows, cols });
+    assert_eq!(size(24, 80), Some((24, 80)));
+    assert_eq!(size(0, 80), None);
+    assert_eq!(size(24, 0), None);
+    assert_eq!(size(u32::MAX, 70_000), Some((1000, 1000)));
+}
+
+#[test]
+fn clients_have_names() {
+    let client = |pid, terminal: &str| Client {
+        pid,
+        terminal: terminal.into(),
+        ..Default::default()
+    };
+    assert_eq!(describe(&client(12, "/dev/pts/3")), "pid 12 on /dev/pts/3");
+    assert_eq!(describe(&client(12, "")), "pid 12");
+    assert_eq!(describe(&client(0, "")), "somebody");
+}

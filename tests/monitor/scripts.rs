@@ -1,0 +1,109 @@
+//! The commands of scripts: bytes, exit codes, JSON.
+
+use super::*;
+
+/// A session with a failed build.
+fn failed(server: &Shared) -> String {
+    let context = failing();
+    let id = server.detached(&[], &context);
+    script(server, &["wait", &id]).fails(1);
+    id
+}
+
+#[test]
+fn exec_passes_bytes_streams_and_exit_codes() {
+    let server = Shared::on(engine());
+    let id = failed(&server);
+    let run = |args: &[&str]| script(&server, &[&["exec"], args].concat());
+    assert_eq!(run(&[&id, "cat", "made"]).ok().out(), "partial\n");
+    run(&[&id, "sh", "-c", "exit 42"]).fails(42);
+    let both = run(&[&id, "sh", "-c", "echo out; echo err >&2"]).ok();
+    assert_eq!((both.out(), both.err()), ("out\n".into(), "err\n".into()));
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let echoed = run(&[&id, "cat"]).stdin(bytes.clone()).ok();
+    assert!(echoed.stdout == bytes, "{} bytes", echoed.stdout.len());
+    let flags = [
+        "-e",
+        "A=1",
+        "-w",
+        "/bin",
+        "-u",
+        "7:8",
+        &id,
+        "sh",
+        "-c",
+        "echo $A $PWD $(id -u):$(id -g)",
+    ];
+    assert_eq!(run(&flags).ok().out(), "1 /bin 7:8\n");
+    let before = ["--init", &id, "ls", "/srv/app"];
+    assert_eq!(run(&before).ok().out(), "kept\n");
+    let missing = run(&[&id, "no-such-program"]).run();
+    assert!(matches!(missing.code, 1 | 127), "{missing}");
+    let unknown = run(&["zzz", "true"]).fails(1);
+    assert!(
+        unknown
+            .error_line()
+            .starts_with("ERROR: unknown ID: \"zzz\"")
+    );
+}
+
+#[test]
+fn exec_on_a_terminal() {
+    let server = Shared::on(engine());
+    let id = failed(&server);
+    let mut pty = debug_of(&server, &["exec", "-t", &id, "sh"], 20, 70);
+    pty.wait_until("the shell", |screen| screen.trim_end().ends_with('#'));
+    assert!(shell(&mut pty, "stty size").contains("20 70"));
+    pty.send("exit 9\r");
+    assert_eq!(pty.wait(), 9);
+    // Without -t, hostile bytes are shown, not obeyed.
+    let mut pty = debug(&server, &["exec", &id, "printf", "a\\033[2Jb"]);
+    assert_eq!(pty.wait(), 0);
+    assert!(pty.screen().contains("a^[[2Jb"), "{}", pty.screen());
+}
+
+#[test]
+fn json_and_the_other_verbs() {
+    let server = Shared::on(engine());
+    let id = failed(&server);
+    let json = |args: &[&str]| -> serde_json::Value {
+        let output = script(&server, args).ok();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let list = json(&["ls", "--format=json"]);
+    assert_eq!(list[0]["id"], id.as_str());
+    assert_eq!(
+        (&list[0]["state"], &list[0]["exit_code"]),
+        (&"failed".into(), &1.into())
+    );
+    let found = json(&["inspect", &id, "--format=json"]);
+    assert_eq!(found["outcome"]["failed"]["process_exit_code"], 3);
+    assert_eq!(found["outcome"]["failed"]["state"], "after");
+    assert_eq!(json(&["ps", &id, "--format=json"]), serde_json::json!([]));
+
+    let logs = script(&server, &["logs", &id]).ok().out();
+    assert!(
+        logs.contains(" working\n") && logs.contains("\nERROR: failed to build"),
+        "{logs}"
+    );
+    let step = script(&server, &["logs", &id, "working"]).ok().out();
+    assert!(step.lines().all(|line| line.starts_with('#')), "{step}");
+    let raw = script(&server, &["logs", &id, "--format=json"]).ok().out();
+    assert!(raw.lines().all(|line| line.starts_with('{')), "{raw}");
+
+    assert!(
+        script(&server, &["keep", &id, "0"])
+            .ok()
+            .out()
+            .contains("is not kept")
+    );
+    script(&server, &["reload", &id, "--progress=plain"]).fails(1);
+    assert!(
+        script(&server, &["cancel", &id])
+            .ok()
+            .out()
+            .contains("No build was running")
+    );
+    script(&server, &["disconnect", &id]).ok();
+    assert_eq!(json(&["ls", "--format=json"]), serde_json::json!([]));
+}

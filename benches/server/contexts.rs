@@ -64,9 +64,12 @@ impl Contexts {
         self.step("exit 3")
     }
 
-    /// A step that prints as fast as it can until it is stopped.
+    /// A step that prints some 10 MB a second until it is stopped, at most for five minutes. Without
+    /// a measure the engine's own memory would be full before long: it keeps all logs.
     pub fn flood(&self) -> Result<PathBuf> {
-        self.step(&format!("yes '{LINE}'"))
+        self.step(&format!(
+            "for i in $(seq 3000); do yes '{LINE}' | head -c 1000000; usleep 95000; done"
+        ))
     }
 
     /// A step that fails after so many bytes of log.

@@ -43,7 +43,7 @@ server_table() {
 
 In the same run on the same engine, whose limits of log size and speed are off: ours in the background beside the
 detached server of 0.13.1, both driven through pseudo-terminals. Keys: $keys for each number, typed into \`cat\` in a
-container. "The engine" is the same through the gateway API without any server. Finished sessions come from real
+container; the flood is a step that prints 10 MB/s. "The engine" is the same through the gateway API without any server. Finished sessions come from real
 builds of one file in an empty image, whose state is kept as by default; lists are of ${SESSIONS:-1000} of them, and so
 is what comes back after a kill. Times of commands include the start of the client and its end.
 

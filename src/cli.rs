@@ -418,6 +418,20 @@ mod tests {
     }
 
     #[test]
+    fn names_that_are_no_text_are_refused() {
+        use std::os::unix::ffi::OsStrExt;
+        let odd = std::ffi::OsStr::from_bytes(b"\xff");
+        for flag in ["--iidfile", "--metadata-file", "--file", "--tag"] {
+            let words = ["buildx", "build", flag].map(OsString::from);
+            let args = words.into_iter().chain([odd.to_owned(), ".".into()]);
+            let Parsed::Mistake(line) = parse(args) else {
+                panic!("{flag} took it");
+            };
+            assert_eq!(line, "an argument is not valid UTF-8");
+        }
+    }
+
+    #[test]
     fn clap_finds_no_fault_with_the_definition() {
         Cli::command().debug_assert();
     }

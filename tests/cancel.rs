@@ -1,6 +1,7 @@
 //! Stopping a build: on the engine, at once, and from a keyboard.
 
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use portable_pty::CommandBuilder;
@@ -8,7 +9,7 @@ use rustix::process::Signal;
 
 use crate::support::cmd::{Buildx, PROGRAM, Running};
 use crate::support::context::Context;
-use crate::support::engine::engine;
+use crate::support::engine::{engine, graphdriver};
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::pty::Pty;
 
@@ -91,6 +92,26 @@ fn a_canceled_build_says_so_in_one_line() {
     let screen = pty.screen();
     assert!(screen.contains("CANCELED"), "{screen}");
     assert_eq!(screen.matches("ERROR:").count(), 1, "{screen}");
+}
+
+/// The engine with the old store pushes when the build is over, by a request of its own.
+#[test]
+fn a_push_that_goes_nowhere_is_stopped_at_once() {
+    // Accepted by the kernel, never answered.
+    let registry = TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = format!("{}/deaf:v", registry.local_addr().unwrap());
+    let context = Context::dockerfile("FROM scratch\nCOPY Dockerfile /\n");
+    let args = ["build", "--progress", "plain", "--push", "-t", &name];
+    let mut running = Buildx::on(graphdriver(), args).arg(context.path()).spawn();
+    let stderr = running.child.stderr.take().unwrap();
+    let mut lines = BufReader::new(stderr).lines();
+    let pushes = lines.any(|line| line.unwrap().ends_with(" with docker"));
+    assert!(pushes, "it did not push");
+    std::thread::spawn(move || lines.count());
+    let asked = Instant::now();
+    running.signal(Signal::INT);
+    assert_eq!(running.wait().code, 130);
+    assert!(asked.elapsed() < Duration::from_secs(4));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The gateway API on the real engine: lazy and evaluated solves, reading refs, containers,
 //! processes, typed errors, and the two ways a build ends.
 
+mod old;
+
 use std::collections::HashMap;
 
 use buildx::engine::control::Engine;

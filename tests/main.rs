@@ -4,6 +4,7 @@ mod support;
 
 mod builders;
 mod cancel;
+mod chaos;
 mod context;
 mod exports;
 mod flags;

@@ -49,6 +49,7 @@ fn clean(server: &Shared, mut program: CommandBuilder) -> CommandBuilder {
     program.env("HOME", &home);
     program.cwd(&home);
     program.env("BUILDX_SERVER", "on");
+    program.env("XDG_CONFIG_HOME", server.config_home());
     program.env("DOCKER_HOST", engine().docker_host());
     program
 }
@@ -56,6 +57,7 @@ fn clean(server: &Shared, mut program: CommandBuilder) -> CommandBuilder {
 /// `buildx debug ARGS…` without a terminal.
 fn script(server: &Shared, args: &[&str]) -> Buildx {
     Buildx::on(engine(), ["debug", "--root"])
+        .env("XDG_CONFIG_HOME", server.config_home())
         .arg(server.root())
         .args(args)
         .env("BUILDX_SERVER", "on")

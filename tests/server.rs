@@ -2,17 +2,15 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
-use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use buildx::paths::holders;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::support::cmd::{Buildx, Output};
+use crate::support::shared::Process;
 
 mod end;
 mod refuse;
@@ -78,13 +76,7 @@ impl Place {
     }
 
     fn running(&self) -> Option<Process> {
-        let holders = holders::find(&self.root().join("server.lock")).ok()?;
-        assert!(holders.len() <= 1, "{holders:?}");
-        let holder = holders.into_iter().next()?;
-        Some(Process {
-            pid: holder.pid.as_raw_nonzero().get(),
-            descriptor: holder.process,
-        })
+        Process::holding(&self.root().join("server.lock"))
     }
 }
 
@@ -94,39 +86,6 @@ impl Drop for Place {
             server.signal(Signal::KILL);
             let _ = server.ends_within(PATIENCE);
         }
-    }
-}
-
-/// A server's process.
-#[derive(Debug)]
-struct Process {
-    pid: i32,
-    descriptor: OwnedFd,
-}
-
-impl Process {
-    fn signal(&self, signal: Signal) {
-        let _ = pidfd_send_signal(&self.descriptor, signal);
-    }
-
-    fn ends_within(&self, limit: Duration) -> bool {
-        let limit = Timespec::try_from(limit).unwrap();
-        poll(
-            &mut [PollFd::new(&self.descriptor, PollFlags::IN)],
-            Some(&limit),
-        )
-        .unwrap()
-            > 0
-    }
-
-    #[track_caller]
-    fn ends(&self) {
-        assert!(self.ends_within(PATIENCE), "{self:?} still runs");
-    }
-
-    /// A file of `/proc/PID`.
-    fn proc(&self, name: &str) -> PathBuf {
-        Path::new("/proc").join(self.pid.to_string()).join(name)
     }
 }
 

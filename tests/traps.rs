@@ -120,6 +120,9 @@ fn a_silent_engine_is_given_up_after_the_deadline() {
         let began = Instant::now();
         let output = through(&proxy, &context).fails(1);
         one_line_about(&output, &["did not answer within 5 s"]);
+        // Somebody who waits is told for what, and for how long.
+        let waiting = format!("waiting for {} (5 s at most)", proxy.endpoint());
+        assert!(output.err().contains(&waiting), "{output}");
         assert!(began.elapsed() < Duration::from_secs(15), "{output}");
     }
 }

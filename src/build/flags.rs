@@ -171,6 +171,7 @@ pub struct BuildArgs {
         long,
         value_name = "FILE",
         allow_hyphen_values = true,
+        value_parser = path,
         help_heading = "What becomes of the result"
     )]
     pub iidfile: Option<PathBuf>,
@@ -179,6 +180,7 @@ pub struct BuildArgs {
         long,
         value_name = "FILE",
         allow_hyphen_values = true,
+        value_parser = path,
         help_heading = "What becomes of the result"
     )]
     pub metadata_file: Option<PathBuf>,
@@ -328,6 +330,11 @@ pub struct HiddenArgs {
     check: bool,
     #[arg(long, hide = true, allow_hyphen_values = true)]
     call: Option<String>,
+}
+
+/// A request carries text only, so a name that is none is refused here and not changed on the way.
+fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(text.into())
 }
 
 fn size(text: &str) -> Result<u64, String> {

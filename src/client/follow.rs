@@ -161,8 +161,9 @@ impl View {
             Some(outcome::End::Failed(failure))
                 if failure.refused && self.settings.kind != Kind::RawJson =>
             {
-                let line = escape::line(&failure.message);
-                let _ = writeln!((self.out)(), "ERROR: {line}");
+                // It may list what was tried, a line each.
+                let text = escape::text(failure.message.as_bytes());
+                let _ = writeln!((self.out)(), "ERROR: {text}");
             }
             Some(outcome::End::Failed(failure)) => {
                 let error = build_error(failure);

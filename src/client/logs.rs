@@ -34,8 +34,14 @@ pub async fn print(
     settings: Settings,
     out: Out,
 ) -> Result<Option<Outcome>, Lost> {
+    let broken = CancellationToken::new();
+    let breaks = broken.clone();
+    let out = move || Fragile {
+        to: out(),
+        broken: breaks.clone(),
+    };
     let out: Out = match wanted.step {
-        None => out,
+        None => Box::new(move || Box::new(out())),
         Some(step) => Box::new(move || Box::new(Only::new(&step, out()))),
     };
     let request = TraceRequest {
@@ -45,7 +51,41 @@ pub async fn print(
     };
     // Who reads a log does not stop the build.
     let never = CancellationToken::new();
-    follow(api, request, &mut View::new(settings, out), &never).await
+    let mut view = View::new(settings, out);
+    tokio::select! {
+        end = follow(api, request, &mut view, &never) => end,
+        // Nobody reads any more, as behind `| head`.
+        () = broken.cancelled() => Ok(None),
+    }
+}
+
+/// Says when writing has failed.
+struct Fragile {
+    to: Box<dyn Write + Send>,
+    broken: CancellationToken,
+}
+
+impl Fragile {
+    fn seen<T>(&self, result: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &result
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            self.broken.cancel();
+        }
+        result
+    }
+}
+
+impl Write for Fragile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let result = self.to.write(bytes);
+        self.seen(result)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let result = self.to.flush();
+        self.seen(result)
+    }
 }
 
 /// Lets through the plain printer's lines of some steps: `#7 ...`.

@@ -311,6 +311,7 @@ impl Monitor {
             }
         };
         let mut lines = Vec::new();
+        let mut kept = false;
         let process = match target {
             Target::Process(process) => Some(process),
             Target::Session(session) => {
@@ -321,6 +322,7 @@ impl Monitor {
                     self.process = None;
                 }
                 self.session = Some(session.id.clone());
+                kept = session.kept_until != 0;
                 lines.push(format!(
                     "Attached to session {:?} ({}, {})",
                     listing::plain(&session.id),
@@ -350,6 +352,19 @@ impl Monitor {
                     process.id,
                     listing::process_state(&process)
                 )));
+            }
+            // Whoever takes up a state wants to look inside.
+            None if kept && !read_only => {
+                let request = self.request(Process::default())?;
+                match self.api.exec(request).await {
+                    Ok(started) => {
+                        let started = started.into_inner();
+                        lines.extend(notes(&started.notes));
+                        lines.push(self.restarted(&started.process));
+                        self.take(started.process);
+                    }
+                    Err(status) => lines.push(Complaint::from(status).to_string()),
+                }
             }
             None => {
                 lines.push("No process runs in it; \"exec\" or \"rollback\" starts one.".to_owned())

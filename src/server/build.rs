@@ -1,6 +1,7 @@
 //! One build of a session, from what was asked to how it ended, and what of it stays open.
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -260,9 +261,11 @@ impl Build {
         let (asked, prepared) = self.prepared(options, caller, stdin).await?;
 
         let found = self.find(&asked, &tell).await?;
-        let facts = self.facts(&found, &asked).await?;
+        let facts = self.unless_stopped(self.facts(&found, &asked)).await?;
         let mut plan = plan(prepared, &facts)?;
-        let services = services::make(&mut plan, &asked.caller(), stdout).await?;
+        let caller = asked.caller();
+        let services = async { Ok::<_, End>(services::make(&mut plan, &caller, stdout).await?) };
+        let services = self.unless_stopped(services).await?;
         for warning in &plan.warnings {
             tell.warning(warning);
         }
@@ -275,7 +278,7 @@ impl Build {
             driver: found.node.driver.name().to_owned(),
             build_ref: build_ref.clone(),
         });
-        remember(&found, &asked, &reference);
+        remember(&found, &asked, &plan, &reference);
         let Services {
             routes,
             exports,
@@ -321,24 +324,27 @@ impl Build {
                 return Ok((End::Failed(error, hints), open));
             }
         };
-        let committed = tokio::task::spawn_blocking(move || exports.commit()).await;
-        let failed = |error: String| End::from(Box::new(BuildError::local(error)));
-        committed
-            .map_err(|error| failed(error.to_string()))?
-            .map_err(|error| failed(format!("cannot write the result: {error}")))?;
-        after::loads(loads, &tell).await.map_err(failed)?;
-
-        let caller = asked.caller();
         let about = after::About {
             engine: &found.engine,
             caller: &caller,
             reference: &reference,
             build_ref: &build_ref,
         };
-        after::finish(&about, &plan.after, &response, &tell).await?;
-        let warnings = || recorder.look(after::warnings);
-        let metadata = after::metadata(&about, &asked.files, &response, warnings).await;
-        asked.files.write(&response, &metadata)?;
+        // A push may take as long as the build, and can be stopped like it.
+        let finishing = async {
+            let failed = |error: String| End::from(Box::new(BuildError::local(error)));
+            let committed = tokio::task::spawn_blocking(move || exports.commit()).await;
+            committed
+                .map_err(|error| failed(error.to_string()))?
+                .map_err(|error| failed(format!("cannot write the result: {error}")))?;
+            after::loads(loads, &tell).await.map_err(failed)?;
+            after::finish(&about, &plan.after, &response, &tell).await?;
+            let warnings = || recorder.look(after::warnings);
+            let metadata = after::metadata(&about, &asked.files, &response, warnings).await;
+            asked.files.write(&response, &metadata)?;
+            Ok::<_, End>(())
+        };
+        self.unless_stopped(finishing).await?;
         if let Some(remark) = plan.warning_on_success.take() {
             tell.remark(remark);
         }
@@ -349,6 +355,18 @@ impl Build {
             build_ref,
         };
         Ok((end, Some(Open::Success(Box::new(open)))))
+    }
+
+    /// What `work` comes to, unless the build is stopped meanwhile.
+    async fn unless_stopped<T>(
+        &self,
+        work: impl Future<Output = Result<T, End>>,
+    ) -> Result<T, End> {
+        tokio::select! {
+            biased;
+            () = self.around.cancel.cancelled() => Err(End::Canceled),
+            done = work => done,
+        }
     }
 
     /// Reads what the options name, off the async threads: a disk or a pipe may be slow.
@@ -665,15 +683,29 @@ async fn explained(error: &BuildError, scene: explain::Scene) -> Vec<String> {
 
 /// Leaves what Docker's own tools look for in the store. A store that cannot be written is no
 /// reason to fail a build.
-fn remember(found: &Found, asked: &Asked, reference: &str) {
+fn remember(found: &Found, asked: &Asked, plan: &Plan, reference: &str) {
     let store = Store::new(Paths::new(&asked.caller.env).buildx_config);
     let (builder, node) = (&found.node.builder, &found.node.node);
     let _ = store.record_activity(builder, SystemTime::now());
     let options = &asked.options;
+    let place = |path: &Option<PathBuf>, given: &str| match path {
+        // Without the dots of "." and "./x".
+        Some(path) => path
+            .components()
+            .collect::<PathBuf>()
+            .to_string_lossy()
+            .into_owned(),
+        None => given.to_owned(),
+    };
+    let dockerfile = options.dockerfile.as_deref();
     let state = LocalState {
-        target: options.target.clone().unwrap_or_default(),
-        local_path: options.context.clone(),
-        dockerfile_path: options.dockerfile.clone().unwrap_or_default(),
+        target: options
+            .target
+            .clone()
+            .unwrap_or_else(|| "default".to_owned()),
+        local_path: place(&plan.context, &options.context),
+        dockerfile_path: dockerfile
+            .map_or_else(String::new, |given| place(&plan.dockerfile, given)),
     };
     let _ = store.save_ref(builder, node, reference, &state);
 }

@@ -92,6 +92,68 @@ fn missing_contexts_and_dockerfiles() {
     assert!(error.ends_with("(did you mean Dockerfile.dev?)"), "{error}");
 }
 
+/// One error, with a line for each thing that was tried.
+#[test]
+fn no_engine_lists_what_was_tried() {
+    let context = Context::dockerfile("FROM scratch\n");
+    let run = Buildx::without_engine(["build", "--builder", "dead"]).arg(context.path());
+    let store = run.home().join("store");
+    std::fs::create_dir_all(store.join("instances")).unwrap();
+    let nodes = serde_json::json!([
+        {"Name": "one", "Endpoint": "unix:///nonexistent/one"},
+        {"Name": "two", "Endpoint": "unix:///nonexistent/two"},
+    ]);
+    let builder = serde_json::json!({"Name": "dead", "Driver": "remote", "Nodes": nodes});
+    std::fs::write(store.join("instances/dead"), builder.to_string()).unwrap();
+    let output = run.env("BUILDX_CONFIG", store).fails(1);
+    let err = output.err();
+    let lines: Vec<_> = err.lines().collect();
+    let [head, one, two] = lines[..] else {
+        panic!("{output}");
+    };
+    assert!(
+        head.ends_with("no BuildKit engine answered; tried in order:"),
+        "{output}"
+    );
+    for (line, name) in [(one, "one"), (two, "two")] {
+        assert!(line.starts_with("  builder \"dead\", node "), "{output}");
+        assert!(line.contains(&format!("/nonexistent/{name}")), "{output}");
+        assert!(line.contains("No such file or directory"), "{output}");
+    }
+}
+
+/// A foreign frontend is looked for where the file or the argument says. The engine of the tests
+/// cannot run one, as it has no network for containers: the refusal is the proof.
+#[test]
+fn foreign_frontends_are_asked_for() {
+    let name = "127.0.0.1:1/frontend:v1";
+    let context = Context::dockerfile("FROM scratch\nCOPY Dockerfile /\n");
+    let argument = format!("BUILDKIT_SYNTAX={name}");
+    let by_argument = build(&context, ["--build-arg", &argument]);
+    let file = Context::dockerfile(format!("# syntax={name}\nFROM scratch\n"));
+    for run in [by_argument, build(&file, [])] {
+        let error = run.fails(1).error_line();
+        let wanted = format!("failed to resolve source metadata for {name}");
+        assert!(error.contains(&wanted), "{error}");
+    }
+}
+
+/// What a warning means is told with `-D`, and that there is more to know without it.
+#[test]
+fn debug_flag() {
+    let context = Context::dockerfile("FROM scratch\nCOPY Dockerfile \\\n\n  /\n");
+    let short = build(&context, []).ok().err();
+    assert!(
+        short.contains("1 warning found (use -D to expand):\n"),
+        "{short}"
+    );
+    assert!(!short.contains("More info: "), "{short}");
+    let long = build(&context, ["-D"]).ok().err();
+    assert!(long.contains("1 warning found:\n"), "{long}");
+    assert!(long.contains("More info: https://"), "{long}");
+    assert!(long.contains(">>>   /\n"), "{long}");
+}
+
 #[test]
 fn copy_of_an_ignored_file_names_the_pattern() {
     let context = Context::dockerfile("FROM scratch\nCOPY src/secret.txt /\n")

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use super::{Layout, build, printed_in, unpacked};
+use super::{Layout, bare, build, printed_in, unpacked};
 use crate::support::cmd::Buildx;
 use crate::support::context::Context;
 use crate::support::engine::{engine, graphdriver};
@@ -329,6 +329,30 @@ fn metadata_file() {
     let broken = Context::dockerfile("FROM scratch\nCOPY nope /\n");
     build(&broken, ["--metadata-file", &path]).fails(1);
     assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+/// What Docker's own tools look for in the store to name the sources of a build.
+#[test]
+fn sources_are_remembered_by_absolute_names() {
+    let context = small().file("other/Dockerfile", "FROM scratch\nCOPY a /out\n");
+    let path = context.path().display().to_string();
+    for (args, dockerfile) in [
+        (&["."][..], String::new()),
+        (
+            &["-f", "./other/Dockerfile", "."],
+            format!("{path}/other/Dockerfile"),
+        ),
+    ] {
+        let output = bare([]).args(args).current_dir(context.path()).ok();
+        let refs = output
+            .home
+            .path()
+            .join(".docker/buildx/refs/default/default");
+        let file = fs::read_dir(refs).unwrap().next().unwrap().unwrap().path();
+        let state: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+        let wanted = serde_json::json!({"Target": "default", "LocalPath": path, "DockerfilePath": dockerfile});
+        assert_eq!(state, wanted);
+    }
 }
 
 #[test]

@@ -143,11 +143,10 @@ fn without_a_terminal_the_state_is_kept_and_it_is_said_how_to_come_back() {
     );
     assert!(err.contains("The state of the build is kept for "), "{err}");
     assert!(err.contains(&format!("buildx debug attach {id}")), "{err}");
+    // Whoever takes the session up is in its state at once.
     let mut pty = debug(&server, &["attach", &id]);
-    pty.wait_until("the prompt", |screen| {
-        screen.trim_end().ends_with("(buildx)")
+    pty.wait_until("the shell", |screen| {
+        screen.trim_end().ends_with("/srv/app #")
     });
-    command(&mut pty, "exec sh");
-    to_shell(&mut pty);
     assert!(shell(&mut pty, "cat made").contains("partial"));
 }

@@ -48,6 +48,22 @@ fn exec_passes_bytes_streams_and_exit_codes() {
 }
 
 #[test]
+fn a_reader_that_goes_away_ends_the_log() {
+    let server = Shared::on(engine());
+    let context = Context::busybox("RUN echo begun; sleep 600\n");
+    let id = server.detached(&[], &context);
+    let mut logs = script(&server, &["logs", "-f", &id]).spawn();
+    let mut out = std::io::BufReader::new(logs.child.stdout.take().unwrap());
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+    assert!(line.starts_with("#0 building with"), "{line}");
+    drop(out);
+    script(&server, &["cancel", &id]).ok();
+    assert_eq!(logs.wait().code, 0);
+    script(&server, &["wait", &id]).fails(130);
+}
+
+#[test]
 fn exec_on_a_terminal() {
     let server = Shared::on(engine());
     let id = failed(&server);

@@ -151,3 +151,64 @@ fn two_terminals_at_one_shell_see_each_other() {
     first.wait_until("the end of it", |screen| screen.contains("has left."));
     assert!(!first.screen().contains("from the second"));
 }
+
+#[test]
+fn a_process_without_a_terminal_of_its_own() {
+    let server = Shared::on(engine());
+    let context = failing();
+    let path = context.path().to_str().unwrap().to_owned();
+    let invoke = "args=/bin/busybox,args=cat,tty=false";
+    let mut pty = debug(
+        &server,
+        &["--invoke", invoke, "build", "--network=none", &path],
+    );
+    pty.wait_until("the process", |screen| {
+        screen.contains("Press Ctrl-a-c to switch to the new")
+    });
+    pty.send("over and over\r");
+    pty.wait_until("the echo and the answer", |screen| {
+        screen.trim_end().ends_with("over and over\nover and over")
+    });
+    pty.send("\x04");
+    pty.wait_until("the prompt", |screen| {
+        screen.trim_end().ends_with("Switched IO\n(buildx)")
+    });
+}
+
+#[test]
+fn without_a_server_nothing_lives_on() {
+    let server = Shared::on(engine());
+    let context = failing();
+    let path = context.path().to_str().unwrap().to_owned();
+    let mut pty = debug(
+        &server,
+        &["--detach=false", "build", "--network=none", &path],
+    );
+    pty.wait_until("the shell", |screen| screen.trim_end().ends_with('#'));
+    assert!(shell(&mut pty, "cat made").contains("partial"));
+    assert!(server.running().is_none());
+    pty.send("\x01d");
+    pty.wait_until("that it cannot be", |screen| {
+        screen.contains("ERROR: nothing lives on without a server (--server=off)")
+            && screen.trim_end().ends_with("(buildx)")
+    });
+    pty.send("exit\r");
+    assert_eq!(pty.wait(), 1);
+}
+
+#[test]
+fn a_server_that_is_killed_is_a_sentence() {
+    let server = Shared::on(engine());
+    let mut pty = opened(&server, &[], &failing());
+    server.kill();
+    pty.wait_until("the prompt", |screen| {
+        screen.contains("ERROR: lost the buildx server") && screen.trim_end().ends_with("(buildx)")
+    });
+    let said = command(&mut pty, "list");
+    assert!(
+        said.contains("ERROR: the connection to the server was lost"),
+        "{said}"
+    );
+    pty.send("exit\r");
+    assert_eq!(pty.wait(), 1);
+}

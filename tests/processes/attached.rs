@@ -12,7 +12,7 @@ async fn the_size_is_there_from_the_first_byte_and_follows_who_typed_last() {
         ..terminal(&[
             "sh",
             "-c",
-            "stty size; trap 'stty size' WINCH; while :; do read -r x; stty size; done",
+            "trap 'stty size' WINCH; stty size; while :; do read -r x; stty size; done",
         ])
     };
     let (process, _) = session.exec(request).await;

@@ -78,7 +78,13 @@ impl Pty {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
                 Ok(bytes) => self.take(&bytes),
-                Err(error) => panic!("waited for {what}: {error}; the screen:\n{}", self.screen()),
+                Err(error) => {
+                    let status = self.child.try_wait();
+                    panic!(
+                        "waited for {what}: {error}; status {status:?}; the screen:\n{}",
+                        self.screen()
+                    );
+                }
             }
         }
     }

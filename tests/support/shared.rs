@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use buildx::client::{self, Client, Options};
@@ -45,12 +45,18 @@ impl Shared {
 
     /// Replaces the configuration of the server.
     pub fn configured(self, text: &str) -> Self {
+        fs::create_dir_all(self.config().parent().unwrap()).unwrap();
         fs::write(self.config(), text).unwrap();
         self
     }
 
     fn config(&self) -> PathBuf {
-        self.dir.path().join("config.toml")
+        self.config_home().join("buildx/config.toml")
+    }
+
+    /// What `XDG_CONFIG_HOME` has to be for every client that may start the server.
+    pub fn config_home(&self) -> PathBuf {
+        self.dir.path().join("config")
     }
 
     /// The server's root directory.
@@ -65,15 +71,12 @@ impl Shared {
 
     /// `buildx ARGS…` with this server.
     pub fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Buildx {
-        let run = Buildx::without_engine(args)
+        Buildx::without_engine(args)
             .env("DOCKER_HOST", &self.host)
             .env("BUILDX_SERVER", "on")
+            .env("XDG_CONFIG_HOME", self.config_home())
             .arg("--root")
-            .arg(self.root());
-        match self.config().exists() {
-            true => run.arg("--server-config").arg(self.config()),
-            false => run,
-        }
+            .arg(self.root())
     }
 
     /// `buildx build … CONTEXT` with this server, without a network for the steps.
@@ -102,8 +105,7 @@ impl Shared {
         .into_iter()
         .collect();
         let root = self.root();
-        let config = Some(self.config()).filter(|path| path.exists());
-        let mut options = Options::new(&env, Some(&root), config.as_deref()).unwrap();
+        let mut options = Options::new(&env, Some(&root), Some(&self.config())).unwrap();
         // This process is the test, not the program.
         options.program = PROGRAM.into();
         client::connect(&options, &mut |_| ()).await.unwrap()
@@ -111,13 +113,7 @@ impl Shared {
 
     /// The server's process, by its lock; `None` when none runs.
     pub fn running(&self) -> Option<Process> {
-        let holders = holders::find(&self.root().join("server.lock")).ok()?;
-        assert!(holders.len() <= 1, "{holders:?}");
-        let holder = holders.into_iter().next()?;
-        Some(Process {
-            pid: holder.pid.as_raw_nonzero().get(),
-            descriptor: holder.process,
-        })
+        Process::holding(&self.root().join("server.lock"))
     }
 
     /// Kills the server with SIGKILL and waits until it is gone.
@@ -153,6 +149,22 @@ pub struct Process {
 }
 
 impl Process {
+    /// The one that holds this lock file.
+    pub fn holding(lock: &Path) -> Option<Self> {
+        let holders = holders::find(lock).ok()?;
+        assert!(holders.len() <= 1, "{holders:?}");
+        let holder = holders.into_iter().next()?;
+        Some(Self {
+            pid: holder.pid.as_raw_nonzero().get(),
+            descriptor: holder.process,
+        })
+    }
+
+    /// A file of `/proc/PID`.
+    pub fn proc(&self, name: &str) -> PathBuf {
+        Path::new("/proc").join(self.pid.to_string()).join(name)
+    }
+
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
         let _ = pidfd_send_signal(&self.descriptor, signal);
@@ -162,7 +174,13 @@ impl Process {
     pub fn ends_within(&self, limit: Duration) -> bool {
         let limit = Timespec::try_from(limit).unwrap();
         let mut fds = [PollFd::new(&self.descriptor, PollFlags::IN)];
-        poll(&mut fds, Some(&limit)).unwrap() > 0
+        loop {
+            match poll(&mut fds, Some(&limit)) {
+                // A child of another test has ended.
+                Err(rustix::io::Errno::INTR) => {}
+                ready => return ready.unwrap() > 0,
+            }
+        }
     }
 
     /// Waits for the end.

@@ -164,9 +164,9 @@ async fn a_failure_keeps_its_lines_and_code() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_one_line() {
+async fn a_refusal_keeps_its_lines_and_nothing_else() {
     let failure = BuildFailure {
-        message: "no such\nbuilder".into(),
+        message: "no such\x1b[2J\nbuilder".into(),
         refused: true,
         ..BuildFailure::default()
     };
@@ -176,7 +176,7 @@ async fn a_refusal_is_one_line() {
     };
     let (end, text) = show(canned(), Mode::Quiet, false).await;
     assert_eq!(exit_code(&end.unwrap().unwrap()), 1);
-    assert_eq!(text, "ERROR: no such^Jbuilder\n");
+    assert_eq!(text, "ERROR: no such^[[2J\nbuilder\n");
     let (_, text) = show(canned(), Mode::RawJson, false).await;
     assert!(text.starts_with('{'), "{text}");
 }

@@ -129,6 +129,23 @@ async fn invoke_fills_in_what_commands_leave_out() {
 }
 
 #[tokio::test]
+async fn taking_up_a_kept_state_starts_a_shell_in_it() {
+    let mut sessions = canned();
+    sessions.sessions[0].kept_until = i64::MAX;
+    let fake = Fake::with(sessions);
+    let mut monitor = monitor(&fake).await;
+    let looked = lines(&mut monitor, "attach --read-only aaa1").await;
+    assert!(looked[1].starts_with("No process runs in it"), "{looked:?}");
+    let said = lines(&mut monitor, "attach aaa1").await;
+    assert!(
+        said[1].starts_with("Interactive container was restarted"),
+        "{said:?}"
+    );
+    assert_eq!(fake.canned().execs.len(), 1);
+    assert!(monitor.process.is_some());
+}
+
+#[tokio::test]
 async fn ids_prefixes_and_names() {
     let fake = Fake::with(canned());
     let mut monitor = monitor(&fake).await;

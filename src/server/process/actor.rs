@@ -6,6 +6,7 @@ mod requests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 use tonic::{Status, Streaming};
@@ -142,6 +143,8 @@ struct Actor {
     started: Option<oneshot::Sender<Result<(), Status>>>,
     /// What came instead of a start.
     words: Vec<u8>,
+    /// Standard error that came before the report of the start, which comes on another stream.
+    early: Vec<Bytes>,
     out: Option<Reports>,
     error: Option<Reports>,
     /// Exit code, once known.
@@ -203,6 +206,7 @@ pub fn spawn(
         phase: Phase::Starting,
         started: Some(started),
         words: Vec::new(),
+        early: Vec::new(),
         out: reports(),
         error: reports(),
         code: None,

@@ -126,6 +126,9 @@ impl Actor {
             if let Some(started) = self.started.take() {
                 let _ = started.send(Ok(()));
             }
+            for bytes in std::mem::take(&mut self.early) {
+                self.print(Stream::Error, bytes);
+            }
         }
     }
 
@@ -135,6 +138,10 @@ impl Actor {
             Phase::Starting => {
                 let room = WORDS.saturating_sub(self.words.len());
                 self.words.extend(bytes.iter().take(room));
+                let early: usize = self.early.iter().map(Bytes::len).sum();
+                if self.error.is_some() && early < self.settings.retained {
+                    self.early.push(bytes);
+                }
                 return;
             }
             Phase::Running(_) => {}

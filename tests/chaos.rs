@@ -1,0 +1,207 @@
+//! Clients, servers and engines that are killed at random points: the next client always finds a
+//! server that works, and in the end nothing is left. `BUILDX_CHAOS_ROUNDS` makes it a soak.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use buildx::client::Client;
+use buildx::engine::address::{Address, Transport};
+use buildx::engine::control::Engine;
+use buildx::proto::controller::ExecRequest;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::support::context::Context;
+use crate::support::shared::{Sessions, Shared, ended};
+
+/// Rounds without the variable.
+const ROUNDS: usize = 9;
+
+/// How long what was killed may take to be gone everywhere.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An engine of this test's own, which can be killed.
+struct Victim {
+    dir: TempDir,
+}
+
+impl Victim {
+    fn start() -> Self {
+        let dir = tempfile::Builder::new().prefix("bxe").tempdir().unwrap();
+        let victim = Self { dir };
+        victim.script("start");
+        victim
+    }
+
+    fn script(&self, what: &str) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/engine");
+        let status = Command::new(script).arg(what).arg(self.dir.path()).status();
+        assert!(status.unwrap().success(), "scripts/engine {what}");
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("docker.sock")
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
+    /// Kills it with SIGKILL, cleans up what it mounted, and starts it again.
+    fn replace(&self) {
+        let pid = fs::read_to_string(self.dir.path().join("pid")).unwrap();
+        let pid: i32 = pid.trim().parse().unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, Signal::KILL).unwrap();
+        self.script("stop");
+        self.script("start");
+    }
+
+    /// Processes of build containers: what runs below this engine's directory and is no part of
+    /// the engine itself.
+    fn containers(&self) -> Vec<String> {
+        let executor = self.dir.path().join("data/buildkit/executor");
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let root = entry.path().join("mountinfo");
+            // A process of a container has the executor's directory in its mounts as its root.
+            let Ok(mounts) = fs::read_to_string(root) else {
+                continue;
+            };
+            let inside = mounts.lines().any(|line| {
+                let mut words = line.split(' ').skip(3);
+                let (source, target) = (words.next(), words.next());
+                target == Some("/etc/resolv.conf") && source.is_some()
+            });
+            let line = fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default();
+            if inside && mounts.contains(&*executor.to_string_lossy()) {
+                found.push(line.replace('\0', " "));
+            }
+        }
+        found
+    }
+
+    /// Records of the build cache that somebody holds.
+    async fn held(&self) -> Vec<String> {
+        let transport = Transport::Docker(Address::Unix(self.socket()));
+        let (engine, _) = Engine::connect(&transport).await.unwrap();
+        let usage = engine.disk_usage(Vec::new()).await.unwrap();
+        let held = usage.into_iter().filter(|record| record.in_use);
+        held.map(|record| record.description).collect()
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/engine");
+        let _ = Command::new(script)
+            .arg("stop")
+            .arg(self.dir.path())
+            .status();
+    }
+}
+
+/// Small deterministic random numbers (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// Waits until `left` is empty; polls, because processes and snapshots of an engine tell nobody.
+async fn gone<T: std::fmt::Debug>(what: &str, left: impl AsyncFn() -> Vec<T>) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let found = left().await;
+        if found.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{what} left: {found:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn shell(client: &Client, session: &str) {
+    let request = ExecRequest {
+        session: session.to_owned(),
+        tty: true,
+        rows: 24,
+        cols: 80,
+        stdin: true,
+        ..ExecRequest::default()
+    };
+    client.api.clone().exec(request).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_leaves_nothing_and_breaks_nobody() {
+    let rounds = std::env::var("BUILDX_CHAOS_ROUNDS").ok();
+    let rounds = rounds.map_or(ROUNDS, |text| text.parse().unwrap());
+    let victim = Victim::start();
+    let server = Shared::with(victim.host());
+    let seed = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64 | 1;
+    eprintln!("seed {seed}");
+    let mut dice = Dice(seed);
+    let broken = Context::busybox("RUN echo partial > /made; exit 3\n");
+    let long = Context::busybox(
+        "RUN i=0; while [ $i -lt 3000 ]; do echo $i; i=$((i+1)); usleep 10000; done\n",
+    );
+    for round in 0..rounds {
+        let failed = server.detached(&["--no-cache", "--name", "failed"], &broken);
+        let client = server.client().await;
+        client.wait_for(&failed, ended).await;
+        shell(&client, &failed).await;
+        let mut build = server
+            .build(&["--no-cache", "--name", "long"], &long)
+            .spawn();
+        tokio::time::sleep(Duration::from_millis(dice.below(1500))).await;
+        let what = ["client", "server", "engine"][round % 3];
+        eprintln!("round {round}: the {what} dies");
+        match what {
+            "client" => {
+                build.child.kill().unwrap();
+                drop(client);
+            }
+            "server" => server.kill(),
+            _ => victim.replace(),
+        }
+        let _ = build.child.kill();
+        build.wait();
+
+        // Whatever died: the sessions are there, and a build works.
+        let client = server.client().await;
+        let sessions = client.sessions().await;
+        assert!(
+            sessions.iter().any(|session| session.id == failed),
+            "{sessions:?}"
+        );
+        let good = Context::busybox("RUN echo works\n");
+        server.build(&["--name", "good"], &good).ok();
+        for session in client.sessions().await {
+            server
+                .run(["debug", "disconnect", "--force", &session.id])
+                .ok();
+        }
+        gone("containers", async || victim.containers()).await;
+        gone("held states", async || victim.held().await).await;
+        assert!(client.sessions().await.is_empty());
+    }
+    let process = server.running().unwrap();
+    server.run(["server", "stop"]).ok();
+    process.ends();
+    assert!(!server.root().join("v1.sock").exists());
+    assert_eq!(
+        fs::read_dir(server.root().join("sessions"))
+            .unwrap()
+            .count(),
+        0
+    );
+    assert!(victim.containers().is_empty());
+}

@@ -214,7 +214,9 @@ fn output(bench: &Bench) -> Result<()> {
         }
         let (script, runtime) = (contexts::speak("/busybox"), &bench.ours.runtime);
         let speed = runtime.block_on(async {
-            let mut program = bench.direct.start(&format!("read go; {script}")).await?;
+            // It stays, because the end of a program may come before its last words.
+            let script = format!("read go; {script} read end");
+            let mut program = bench.direct.start(&script).await?;
             let began = Instant::now();
             program.send("\r").await?;
             let ended = program.wait(contexts::SPOKEN_ALL).await?;

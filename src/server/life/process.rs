@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rustix::process::{setsid, umask};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -245,8 +245,26 @@ struct Start {
     locks: Locks,
 }
 
+/// Raises the limit of open files as far as is allowed and sensible. A state that is kept has two
+/// connections to the engine, and the usual 1024 would be used up by some 500 builds in ten minutes.
+fn allow_files() {
+    /// Programs that we start inherit it, and some walk through all that may be open.
+    const SENSIBLE: u64 = 1 << 16;
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(SENSIBLE, |most| most.min(SENSIBLE));
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            ..limit
+        };
+        // With a refusal it is as it was.
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
+}
+
 impl Start {
     fn run(self, ready: impl FnOnce()) -> Result<(), NotStarted> {
+        allow_files();
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             // It waits more than it works, and each thread needs memory.

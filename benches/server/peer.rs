@@ -1,0 +1,115 @@
+//! Docker's own buildx 0.13.1 and its detached server.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{Context, Result};
+use portable_pty::CommandBuilder;
+use rustix::process::Signal;
+
+use crate::Side;
+use crate::process;
+use crate::terminal::Terminal;
+
+/// The peer, with a configuration of its own.
+pub struct Peer {
+    program: PathBuf,
+    environment: Vec<(&'static str, String)>,
+    controller: PathBuf,
+}
+
+impl Peer {
+    /// The peer on the engine of `socket`, with its files below `dir`.
+    pub fn new(program: PathBuf, socket: &Path, dir: &Path) -> Result<Self> {
+        let home = dir.join("peer");
+        fs::create_dir_all(&home)?;
+        let home = fs::canonicalize(home)?;
+        let below = |name: &str| home.join(name).display().to_string();
+        Ok(Self {
+            program: fs::canonicalize(program)?,
+            environment: vec![
+                ("PATH", "/usr/bin:/bin".into()),
+                ("HOME", home.display().to_string()),
+                ("TERM", "xterm-256color".into()),
+                ("DOCKER_HOST", format!("unix://{}", socket.display())),
+                ("DOCKER_CONFIG", below("docker")),
+                ("BUILDX_CONFIG", below("buildx")),
+                ("BUILDX_EXPERIMENTAL", "1".into()),
+            ],
+            controller: home.join("buildx/controller"),
+        })
+    }
+
+    /// Starts the monitor without a build, in a terminal.
+    pub fn monitor(&self) -> Result<Terminal> {
+        self.terminal(&["debug"])
+    }
+
+    fn terminal(&self, args: &[&str]) -> Result<Terminal> {
+        let mut command = CommandBuilder::new(&self.program);
+        command.env_clear();
+        for (name, value) in &self.environment {
+            command.env(name, value);
+        }
+        command.args(args);
+        Terminal::start(command)
+    }
+
+    /// The server's process id; `None` when there is none.
+    fn pid(&self) -> Option<u32> {
+        let files = fs::read_dir(self.controller.join("shared")).ok()?;
+        let paths = files.filter_map(|file| Some(file.ok()?.path()));
+        let mut pids = paths.filter(|path| path.extension().is_some_and(|end| end == "pid"));
+        fs::read_to_string(pids.next()?).ok()?.trim().parse().ok()
+    }
+
+    /// Resident memory of the server, in bytes.
+    pub fn resident(&self) -> Result<f64> {
+        process::resident(self.pid().context("the peer's server does not run")?)
+    }
+}
+
+impl Side for Peer {
+    fn name(&self) -> &'static str {
+        "peer"
+    }
+
+    fn debug(&self, context: &Path) -> Result<Terminal> {
+        let context = context.display().to_string();
+        self.terminal(&[
+            "debug",
+            "--on=error",
+            "build",
+            "--detach",
+            "--network=host",
+            &context,
+        ])
+    }
+
+    fn build(&self, context: &Path) -> Result<Child> {
+        let command = &mut Command::new(&self.program);
+        command
+            .args(["build", "--detach", "--network=host", "--progress=plain"])
+            .arg(context)
+            .env_clear()
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        Ok(command.spawn()?)
+    }
+
+    fn stop(&self) -> Result<()> {
+        if let Some(pid) = self.pid() {
+            // A pid file without a process is left by one that was killed.
+            if Path::new(&format!("/proc/{pid}")).exists() {
+                process::end(pid, Signal::TERM)?;
+            }
+        }
+        match fs::remove_dir_all(&self.controller) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+}

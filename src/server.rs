@@ -1,6 +1,6 @@
 //! The server: one per user, owner of builds, sessions and the processes in them.
 //!
-//! [`service`] translates calls; what is alive of a session belongs to its [`session::actor`], which
+//! [`service`] translates calls; what is alive of a session belongs to its [`session`]'s actor, which
 //! runs [`build`]s, keeps their state and lets [`process`]es run in it. [`journal`] keeps traces on
 //! disk. The same server runs in the process of a client that wants none in the background.
 
@@ -157,7 +157,7 @@ impl Server {
         }
         found.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
         for (_, id, record) in found {
-            session::actor::resume(self, id, record);
+            session::start::resume(self, id, record);
         }
         self.enforce_budget();
         Ok(())

@@ -14,7 +14,7 @@ use super::caller::{Caller, Input};
 use super::life::connection::Peer;
 use super::process::describe;
 use super::session::record::Record;
-use super::session::{Ask, Session, actor};
+use super::session::{Ask, Session, start};
 use super::{Server, recorder};
 use crate::proto::controller::controller_server::{Controller, ControllerServer};
 use crate::proto::controller::*;
@@ -137,7 +137,7 @@ impl Controller for Service {
             keep_success: request.keep_success,
             ..Record::default()
         };
-        let (session, started) = actor::start(&self.server, record, caller)?;
+        let (session, started) = start::start(&self.server, record, caller)?;
         answered(BuildResponse {
             session: session.id.clone(),
             build: started.build,
@@ -213,7 +213,7 @@ impl Controller for Service {
         let client = peer(&request);
         let request = request.into_inner();
         let session = self.find(&request.session)?;
-        let journal = session.trace(request.build)?;
+        let journal = session.trace(request.build).await?;
         let reader = match request.no_follow {
             true => journal.replay(request.from),
             false => journal.reader(request.from),
@@ -382,7 +382,7 @@ impl Service {
 
 /// How the last build of a session ended: the last record of its trace.
 async fn outcome(session: &Session) -> Option<Outcome> {
-    let journal = session.trace(0).ok()?;
+    let journal = session.trace(0).await.ok()?;
     let last = journal.len().checked_sub(1)?;
     let (_, record) = journal.replay(last).next().await.ok()??;
     match TraceEvent::decode(record).ok()?.event? {

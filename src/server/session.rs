@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -16,8 +17,9 @@ use super::journal::Journal;
 use super::process::Processes;
 use crate::proto::controller::{Client, ExecRequest, ExecResponse, Session as Listed};
 
-pub mod actor;
+mod actor;
 pub mod record;
+pub mod start;
 
 use record::{Record, State};
 
@@ -49,6 +51,8 @@ pub struct Session {
     pub id: String,
     /// Its processes.
     pub processes: Processes,
+    /// Its directory on disk.
+    dir: PathBuf,
     inbox: mpsc::Sender<Ask>,
     shown: Mutex<Shown>,
 }
@@ -60,7 +64,10 @@ struct Shown {
     kept_until: i64,
     not_carried: Vec<String>,
     building: bool,
+    /// Those that have been opened.
     traces: BTreeMap<u32, Journal>,
+    /// Size of the last trace on disk when an earlier server wrote it.
+    trace_bytes: u64,
     readers: HashMap<u64, Client>,
     next_reader: u64,
     input: Option<Waiting<mpsc::Sender<io::Result<Bytes>>>>,
@@ -68,10 +75,17 @@ struct Shown {
 }
 
 impl Session {
-    fn new(id: String, record: Record, processes: Processes, inbox: mpsc::Sender<Ask>) -> Self {
+    fn new(
+        id: String,
+        record: Record,
+        processes: Processes,
+        dir: PathBuf,
+        inbox: mpsc::Sender<Ask>,
+    ) -> Self {
         Self {
             id,
             processes,
+            dir,
             inbox,
             shown: Mutex::new(Shown {
                 record,
@@ -114,7 +128,10 @@ impl Session {
             last,
             ..
         } = shown.record.clone();
-        let bytes = shown.traces.get(&build).map_or(0, Journal::bytes);
+        let bytes = shown
+            .traces
+            .get(&build)
+            .map_or(shown.trace_bytes, Journal::bytes);
         let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Listed {
             id: self.id.clone(),
@@ -156,23 +173,40 @@ impl Session {
         shown.building || shown.kept_until != 0 || used + shown.readers.len() > 0
     }
 
-    /// The trace of a build, of the last one for 0.
+    /// The trace of a build, of the last one for 0. One of an earlier server is opened when it is
+    /// first asked for: a server that starts must not read all of them.
     ///
     /// # Errors
-    /// There is no such build.
-    pub fn trace(&self, build: u32) -> Result<Journal, Status> {
-        let shown = self.shown();
-        let number = if build == 0 {
-            shown.record.build
-        } else {
-            build
+    /// `NotFound`: there is no such build. `DataLoss`: its trace cannot be read.
+    pub async fn trace(&self, build: u32) -> Result<Journal, Status> {
+        let (number, known) = {
+            let shown = self.shown();
+            let last = shown.record.build;
+            let number = if build == 0 { last } else { build };
+            if number > last {
+                return Err(self.no_trace(number));
+            }
+            (number, shown.traces.get(&number).cloned())
         };
-        shown.traces.get(&number).cloned().ok_or_else(|| {
-            Status::not_found(format!(
-                "session {} has no trace of build {number}",
-                self.id
-            ))
-        })
+        if let Some(journal) = known {
+            return Ok(journal);
+        }
+        let path = self.dir.join(format!("{number}.trace"));
+        let opened = tokio::task::spawn_blocking(move || Journal::open(&path)).await;
+        let journal = match opened {
+            Ok(Ok(journal)) => journal,
+            Ok(Err(error)) if error.io_kind() == Some(io::ErrorKind::NotFound) => {
+                return Err(self.no_trace(number));
+            }
+            Ok(Err(error)) => return Err(Status::data_loss(error.to_string())),
+            Err(error) => return Err(Status::internal(error.to_string())),
+        };
+        self.shown().traces.insert(number, journal.clone());
+        Ok(journal)
+    }
+
+    fn no_trace(&self, build: u32) -> Status {
+        Status::not_found(format!("session {} has no trace of build {build}", self.id))
     }
 
     /// Enters a client that reads the trace, until the answer is dropped.

@@ -45,7 +45,7 @@ impl Drop for Opened {
 impl Success {
     pub(super) fn of(drive: Drive, result: GatewayResult, found: Found, plan: Plan) -> Self {
         let definitions = drive::refs(&result);
-        let results = super::platform_results(&result)
+        let results = platform_results(&result)
             .into_iter()
             .map(|one| {
                 let definition = definitions
@@ -166,4 +166,39 @@ impl Success {
     pub async fn broken(&mut self) -> String {
         self.drive.connection_lost().await
     }
+}
+
+/// The results of a build by platform, as the frontend names them.
+fn platform_results(result: &GatewayResult) -> Vec<PlatformResult> {
+    let metadata = |key: &str| {
+        let bytes = result.metadata.get(key)?;
+        serde_json::from_slice::<serde_json::Value>(bytes).ok()
+    };
+    let refs = drive::refs(result);
+    let named = metadata("refs.platforms");
+    let names: Vec<String> = named
+        .as_ref()
+        .and_then(|value| value.get("Platforms")?.as_array())
+        .into_iter()
+        .flatten()
+        .filter_map(|platform| Some(platform.get("ID")?.as_str()?.to_owned()))
+        .collect();
+    let mut results: Vec<_> = refs
+        .into_iter()
+        .map(|(platform, one)| {
+            let config = metadata(&format!("containerimage.config/{platform}"))
+                .or_else(|| metadata("containerimage.config"));
+            PlatformResult {
+                platform: match (&*platform, names.first()) {
+                    ("", Some(only)) => only.clone(),
+                    _ => platform,
+                },
+                reference: one.id,
+                config,
+            }
+        })
+        .collect();
+    // The frontend's order is the order of --platform.
+    results.sort_by_key(|one| names.iter().position(|name| *name == one.platform));
+    results
 }

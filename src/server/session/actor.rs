@@ -1,7 +1,6 @@
 //! The task that owns what is alive of a session: its running build, the state that is kept, and with
 //! them the time when that ends.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,21 +10,21 @@ use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::record::{Record, State};
+use super::start::{Started, gives_output, on_disk, options, wants_input};
 use super::{Ask, Session};
-use crate::build::flags;
-use crate::build::options::{BuildOptions, Destination};
+use crate::build::options::BuildOptions;
 use crate::proto::controller::trace_event::Event;
-use crate::proto::controller::{ExecRequest, ExecResponse};
-use crate::server::build::{self, Open, Order, Ran, Surrounding};
+use crate::server::build::{self, Order, Ran, Surrounding};
 use crate::server::caller::{Caller, Input, STREAM_QUEUE, Waiting};
-use crate::server::foreign;
 use crate::server::journal::{self, Journal};
 use crate::server::outcome;
-use crate::server::place;
 use crate::server::process::{Counts, Processes, describe};
 use crate::server::recorder::{Recorder, now};
-use crate::server::state::OpenState;
 use crate::server::{Server, UsageOf};
+
+mod kept;
+
+use kept::{Kept, lost};
 
 /// Asks that may wait.
 const INBOX: usize = 16;
@@ -33,111 +32,11 @@ const INBOX: usize = 16;
 /// Listings of a running build change at most this often.
 const LISTING_PAUSE: Duration = Duration::from_millis(100);
 
-/// A state that is to be kept for so long is not kept: 0 means the default where that is asked for.
-const NOT_AT_ALL: Duration = Duration::from_millis(1);
-
-/// A kept state that nobody is attached to is looked at again when its time has come; this is how long
-/// "never" is.
-const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// Makes a session and starts its first build.
-///
-/// # Errors
-/// The words are no build, or the session cannot be written to disk.
-pub fn start(
-    server: &Arc<Server>,
-    mut record: Record,
-    caller: Caller,
-) -> Result<(Arc<Session>, Started), Status> {
-    let options = options(&record)?;
-    let id = crate::engine::id::new_id().map_err(|error| Status::internal(error.to_string()))?;
-    if record.name.is_empty() {
-        record.name = default_name(&options, &record.directory);
-    }
-    record.context.clone_from(&options.context);
-    server.store().create(&id).map_err(on_disk)?;
-    let mut actor = Actor::new(server, id, record);
-    let started = match actor.begin(caller, options) {
-        Ok(started) => started,
-        Err(status) => {
-            let _ = server.store().remove(&actor.session.id);
-            return Err(status);
-        }
-    };
-    let session = Arc::clone(&actor.session);
-    server.enter(Arc::clone(&session));
-    tokio::spawn(actor.run());
-    Ok((session, started))
-}
-
-/// Takes up a session that an earlier server left.
-pub fn resume(server: &Arc<Server>, id: String, record: Record) {
-    let actor = Actor::new(server, id, record);
-    for build in 1..=actor.record.build {
-        let path = server.store().trace(&actor.session.id, build);
-        if let Ok(path) = path
-            && let Ok(journal) = Journal::open(&path)
-        {
-            actor.session.shown().traces.insert(build, journal);
-        }
-    }
-    server.enter(Arc::clone(&actor.session));
-    tokio::spawn(actor.run());
-}
-
-fn on_disk(error: journal::Error) -> Status {
-    Status::resource_exhausted(format!("cannot keep the session: {error}"))
-}
-
-fn options(record: &Record) -> Result<BuildOptions, Status> {
-    flags::parse(&record.arguments).map_err(|error| Status::invalid_argument(error.to_string()))
-}
-
-/// From the first tag, else from the directory of the context, else from the directory.
-fn default_name(options: &BuildOptions, directory: &str) -> String {
-    if let Some(tag) = options.tags.first() {
-        let last = tag.rsplit('/').next().unwrap_or(tag);
-        return last.split([':', '@']).next().unwrap_or(last).to_owned();
-    }
-    let context = Path::new(directory).join(&options.context);
-    let context = context.canonicalize().unwrap_or(context);
-    let named = |path: &Path| Some(path.file_name()?.to_string_lossy().into_owned());
-    named(&context)
-        .or_else(|| named(Path::new(directory)))
-        .unwrap_or_else(|| "build".to_owned())
-}
-
-/// A build that has begun.
-#[derive(Clone, Copy, Debug)]
-pub struct Started {
-    /// Its number.
-    pub build: u32,
-    /// Whether it reads standard input.
-    pub wants_input: bool,
-    /// Whether it writes to standard output.
-    pub gives_output: bool,
-}
-
-fn wants_input(options: &BuildOptions) -> bool {
-    options.context == "-" || options.dockerfile.as_deref() == Some("-")
-}
-
-fn gives_output(options: &BuildOptions, stdout_is_terminal: bool) -> bool {
-    use crate::build::options::OutputKind::{Oci, Tar};
-    // On a terminal the build refuses, in its own words.
-    !stdout_is_terminal
-        && options.outputs.iter().any(|output| match &output.dest {
-            Some(Destination::Stdout) => true,
-            None => matches!(output.kind, Tar | Oci),
-            Some(Destination::Path(_)) => false,
-        })
-}
-
-struct Actor {
-    server: Arc<Server>,
-    session: Arc<Session>,
+pub(super) struct Actor {
+    pub(super) server: Arc<Server>,
+    pub(super) session: Arc<Session>,
     inbox: mpsc::Receiver<Ask>,
-    record: Record,
+    pub(super) record: Record,
     running: Option<Running>,
     kept: Option<Kept>,
     /// Told when processes begin, end, or are attached to.
@@ -158,25 +57,19 @@ struct Running {
     _usage: UsageOf,
 }
 
-struct Kept {
-    open: Open,
-    until: Instant,
-    /// Watches for builds that do not come from this server.
-    foreign: Option<foreign::Watch>,
-    _usage: UsageOf,
-}
-
 enum Next {
     Go,
     End,
 }
 
 impl Actor {
-    fn new(server: &Arc<Server>, id: String, record: Record) -> Self {
+    pub(super) fn new(server: &Arc<Server>, id: String, record: Record) -> Self {
         let (sender, inbox) = mpsc::channel(INBOX);
         let processes = Processes::new(id.clone(), server.process_settings());
         let processes_changed = processes.watch();
-        let session = Arc::new(Session::new(id, record.clone(), processes, sender));
+        let dir = server.store().dir(&id).unwrap_or_default();
+        let session = Session::new(id, record.clone(), processes, dir, sender);
+        let session = Arc::new(session);
         Self {
             server: Arc::clone(server),
             session,
@@ -190,7 +83,11 @@ impl Actor {
     }
 
     /// Starts the next build.
-    fn begin(&mut self, caller: Caller, options: BuildOptions) -> Result<Started, Status> {
+    pub(super) fn begin(
+        &mut self,
+        caller: Caller,
+        options: BuildOptions,
+    ) -> Result<Started, Status> {
         if let Some(why) = self.server.refusal() {
             return Err(Status::unavailable(why));
         }
@@ -277,7 +174,7 @@ impl Actor {
         self.server.changed(&self.session);
     }
 
-    async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         while let Next::Go = self.turn().await {}
     }
 
@@ -309,87 +206,6 @@ impl Actor {
             () = deadline => {
                 self.expire().await;
                 Next::Go
-            }
-        }
-    }
-
-    /// As long as somebody is attached, the time that the state is kept does not run.
-    fn attended(&mut self) {
-        let counts = self.session.processes.counts();
-        self.processes.truncate(counts.processes);
-        while self.processes.len() < counts.processes {
-            let usage = self.server.uses(|usage| &mut usage.processes);
-            self.processes.push(usage);
-        }
-        if let Some(kept) = self.kept.as_mut() {
-            let keep = Duration::from_millis(self.record.keep);
-            if counts.clients > 0 {
-                kept.until = Instant::now() + keep.max(Duration::from_secs(1));
-            }
-        }
-        self.publish(false);
-    }
-
-    async fn expire(&mut self) {
-        if self.session.processes.counts().clients > 0 {
-            self.attended();
-            return;
-        }
-        self.release("the time that the state is kept for has passed; reload builds it again")
-            .await;
-    }
-
-    /// Whether somebody works in the state, or left something running in it.
-    fn in_use(&self) -> bool {
-        let counts = self.session.processes.counts();
-        counts.processes + counts.clients > 0
-    }
-
-    /// Ends processes and lets the state go.
-    async fn release(&mut self, why: &str) {
-        self.session.processes.close(why).await;
-        self.processes.clear();
-        if let Some(kept) = self.kept.take() {
-            match kept.open {
-                Open::Failed(failed) => failed.release().await,
-                Open::Success(success) => success.release().await,
-            }
-        }
-        self.publish(false);
-    }
-
-    /// The state is gone on the engine, or stands in another build's way.
-    async fn lose(&mut self, why: Lost) {
-        match why {
-            Lost::Engine(why) => {
-                let reason = "lost connection to builder; reload builds it again";
-                self.server.says(&self.session.id, &why.to_string());
-                self.session.processes.close(reason).await;
-                self.kept = None;
-                self.record.last.reason = reason.to_owned();
-                self.publish(true);
-            }
-            Lost::Yield { to, force, done } => {
-                if !force && self.in_use() {
-                    return;
-                }
-                let why = format!(
-                    "the state was let go because session {to} runs the same step; reload builds it again"
-                );
-                self.release(&why).await;
-                self.record.last.reason = why;
-                self.publish(true);
-                let _ = done.send(());
-            }
-            Lost::Foreign => {
-                if self.in_use() {
-                    // Somebody works in it; the engine may show the other build the old failure.
-                    return;
-                }
-                let why = "the state was let go because a build from elsewhere comes to the same step; reload builds it again";
-                self.release(why).await;
-                self.record.last.reason = why.to_owned();
-                self.publish(true);
             }
         }
     }
@@ -468,44 +284,6 @@ impl Actor {
             let _ = waiting.send(true);
         }
         self.server.enforce_budget();
-    }
-
-    async fn keep(&mut self, open: Option<Open>) {
-        let Some(mut open) = open else { return };
-        let keep = Duration::from_millis(self.record.keep);
-        if keep <= NOT_AT_ALL {
-            match open {
-                Open::Failed(failed) => failed.release().await,
-                Open::Success(success) => success.release().await,
-            }
-            return;
-        }
-        let mut foreign = None;
-        match &mut open {
-            Open::Failed(failed) => {
-                open_for_processes(&self.session, failed.state.clone()).await;
-                let yields = self.server.settings().yield_to_others;
-                foreign = yields.then(|| {
-                    foreign::Watch::start(failed.engine(), self.server.refs(), failed.step())
-                });
-            }
-            Open::Success(success) => {
-                if success.is_empty() {
-                    return;
-                }
-                if self.record.keep_success
-                    && let Ok(Some(state)) = success.open().await
-                {
-                    open_for_processes(&self.session, state).await;
-                }
-            }
-        }
-        self.kept = Some(Kept {
-            open,
-            until: Instant::now() + keep.min(FOREVER),
-            foreign,
-            _usage: self.server.uses(|usage| &mut usage.kept),
-        });
     }
 
     async fn answer_while_building(&mut self, ask: Ask) -> Next {
@@ -601,95 +379,5 @@ impl Actor {
         caller.directory = self.record.directory.clone().into();
         self.release("the session is built again").await;
         Ok(self.begin(caller, options)?.build)
-    }
-
-    /// Sets the time from now on; without a state that is kept, for the next one.
-    async fn keep_for(&mut self, keep: u64) -> i64 {
-        if keep == 0 {
-            self.release("the state was let go by hand").await;
-        } else {
-            self.record.keep = keep;
-            if let Some(kept) = self.kept.as_mut() {
-                kept.until = Instant::now() + Duration::from_millis(keep).min(FOREVER);
-            }
-        }
-        self.publish(true);
-        self.session.shown().kept_until
-    }
-
-    async fn exec(
-        &mut self,
-        request: ExecRequest,
-        anew: Option<String>,
-    ) -> Result<ExecResponse, Status> {
-        let Some(kept) = self.kept.as_mut() else {
-            return Err(self.nothing_kept());
-        };
-        if let Open::Success(success) = &mut kept.open
-            && let Some(state) = success.open().await?
-        {
-            open_for_processes(&self.session, state).await;
-        }
-        match anew {
-            Some(by) => self.session.processes.rollback(request, &by).await,
-            None => self.session.processes.exec(request).await,
-        }
-    }
-
-    fn nothing_kept(&self) -> Status {
-        let last = &self.record.last;
-        let why = match (last.state, last.reason.as_str()) {
-            (_, why) if why.contains("reload") => why.to_owned(),
-            (State::Failed, why) if !why.is_empty() => why.to_owned(),
-            (State::Canceled, _) => {
-                "the build was canceled and left no state; reload builds it again".to_owned()
-            }
-            (State::Succeeded, _) => {
-                "nothing of the result is kept; reload builds it again".to_owned()
-            }
-            _ => "nothing of the build is kept; reload builds it again".to_owned(),
-        };
-        Status::failed_precondition(why)
-    }
-}
-
-/// Opens `state` for the processes of a session.
-async fn open_for_processes(session: &Session, state: OpenState) {
-    let notes = place::find(&state, &ExecRequest::default()).map(|place| place.notes);
-    session.shown().not_carried = notes.unwrap_or_default();
-    session.processes.open(state).await;
-}
-
-/// Why a kept state has to go.
-enum Lost {
-    Engine(String),
-    Yield {
-        to: String,
-        force: bool,
-        done: oneshot::Sender<()>,
-    },
-    Foreign,
-}
-
-/// Resolves when the kept state has to go.
-async fn lost(kept: Option<&mut Kept>) -> Lost {
-    let Some(kept) = kept else {
-        return std::future::pending().await;
-    };
-    let foreign = async {
-        match kept.foreign.as_mut() {
-            Some(watch) => watch.seen().await,
-            None => std::future::pending().await,
-        }
-    };
-    match &mut kept.open {
-        Open::Failed(failed) => tokio::select! {
-            gone = failed.gone() => match gone {
-                build::Gone::Engine(why) => Lost::Engine(why),
-                build::Gone::Yield(asked) => Lost::Yield { to: asked.to, force: asked.force, done: asked.done },
-            },
-            () = foreign => Lost::Foreign,
-        },
-        Open::Success(success) => Lost::Engine(success.broken().await),
     }
 }

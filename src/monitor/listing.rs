@@ -12,7 +12,7 @@ use crate::progress::units::bytes;
 use crate::proto::controller::{
     Client, InfoResponse, InspectResponse, Process, Session, SessionState, State,
 };
-use crate::term::escape;
+use crate::term::{escape, width};
 
 /// Distance of tab stops.
 const TAB: usize = 8;
@@ -137,6 +137,62 @@ pub fn sessions(sessions: &[Session], current: Option<&str>, now: i64) -> Vec<St
         ]
     }));
     table(&rows)
+}
+
+/// The sessions on a terminal of `cols` cells, a line each: ids as short as they can be named by, at
+/// least 8 characters, and what is too long is cut.
+pub fn on_terminal(sessions: &[Session], now: i64, cols: usize) -> Vec<String> {
+    /// Longest name that is shown whole.
+    const NAME: usize = 16;
+    let mut rows = vec![row(&[
+        "ID", "NAME", "STATE", "AGE", "KEPT", "WATCH", "PROC", "DOING",
+    ])];
+    rows.extend(sessions.iter().map(|session| {
+        let doing = match session.reason.as_str() {
+            "" => &session.doing,
+            reason => reason,
+        };
+        vec![
+            plain(short(&session.id, sessions)),
+            width::fit(&plain(&session.name), NAME),
+            state(session).to_owned(),
+            span(now.saturating_sub(session.created)),
+            kept(session.kept_until, now),
+            session.watchers.to_string(),
+            session.processes.to_string(),
+            plain(doing),
+        ]
+    }));
+    let columns = rows.first().map_or(0, Vec::len);
+    let room: Vec<usize> = (0..columns)
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column));
+            cells
+                .map(|cell| width::cells(cell))
+                .max()
+                .unwrap_or_default()
+        })
+        .collect();
+    let line = |row: &Vec<String>| {
+        let mut line = String::new();
+        for (cell, room) in row.iter().zip(&room) {
+            let mut cell = cell.clone();
+            width::pad(&mut cell, room + 2);
+            line.push_str(&cell);
+        }
+        width::fit(line.trim_end(), cols)
+    };
+    rows.iter().map(line).collect()
+}
+
+/// The shortest beginning of `id`, of at least 8 characters, that no other session's id has.
+fn short<'a>(id: &'a str, sessions: &[Session]) -> &'a str {
+    const LEAST: usize = 8;
+    let others = || sessions.iter().filter(|other| other.id != id);
+    (LEAST..id.len())
+        .filter_map(|length| id.get(..length))
+        .find(|start| others().all(|other| !other.id.starts_with(start)))
+        .unwrap_or(id)
 }
 
 /// The lines of `ps`; `current` is the id of the process that the monitor is attached to.
@@ -308,6 +364,36 @@ mod tests {
         }
         assert_eq!(kept(0, 5), "-");
         assert_eq!(kept(600_000, 0), "10m");
+    }
+
+    #[test]
+    fn a_terminal_gets_one_line_for_each_session() {
+        let session = |id: &str, doing: &str| Session {
+            id: id.into(),
+            name: "a-name-that-is-longer-than-it-needs".into(),
+            doing: doing.into(),
+            ..Session::default()
+        };
+        let sessions = [
+            session(
+                "abcdefgh1xxxxxxxxxxxxxxxx",
+                "[1/2] RUN something that is rather long",
+            ),
+            session("abcdefgh2xxxxxxxxxxxxxxxx", ""),
+            session("zbcdefgh2xxxxxxxxxxxxxxxx", "\x1b[2J"),
+        ];
+        let lines = on_terminal(&sessions, 5000, 80);
+        assert_eq!(lines.len(), 4);
+        assert!(
+            lines.iter().all(|line| width::cells(line) <= 80),
+            "{lines:?}"
+        );
+        assert!(
+            lines[1].starts_with("abcdefgh1  a-name-that-is-…  unknown  5s   -"),
+            "{lines:?}"
+        );
+        assert!(lines[1].ends_with('…') && lines[2].starts_with("abcdefgh2  "));
+        assert!(lines[3].starts_with("zbcdefgh   ") && lines[3].ends_with("^[[2J"));
     }
 
     #[test]

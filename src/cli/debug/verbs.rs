@@ -1,6 +1,6 @@
 //! The commands of `buildx debug` that do one thing with a session, without a prompt.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 use serde_json::Value;
 
@@ -29,6 +29,11 @@ pub(super) async fn ls(api: &Api, format: Format) -> Code {
     let list = api.clone().list_sessions(ListSessionsRequest {}).await;
     let list = list.map_err(refused)?.into_inner().sessions;
     match format {
+        Format::Table if std::io::stdout().is_terminal() => {
+            let cols = rustix::termios::tcgetwinsize(std::io::stdout());
+            let cols = cols.map_or(80, |size| usize::from(size.ws_col)).max(20);
+            print(&listing::on_terminal(&list, now(), cols));
+        }
         Format::Table => print(&listing::sessions(&list, None, now())),
         Format::Json => print_json(&list.iter().map(json::session).collect()),
     }

@@ -29,7 +29,7 @@ use crate::term::guard::Terminal;
 /// Requests that may wait for one process.
 const COMMANDS: usize = 64;
 /// Most bytes of output that are handled before something else gets its turn.
-const SLICE: usize = 64 << 10;
+const SLICE: usize = 16 << 10;
 /// Most bytes of what is said instead of starting.
 const WORDS: usize = 4 << 10;
 /// How long a program may take to die of SIGKILL before its container goes.

@@ -17,7 +17,7 @@ use crate::support::context::Context;
 use crate::support::shared::{Sessions, Shared, ended};
 
 /// Rounds without the variable.
-const ROUNDS: usize = 9;
+const ROUNDS: usize = 6;
 
 /// How long what was killed may take to be gone everywhere.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -204,4 +204,31 @@ async fn whoever_is_killed_leaves_nothing_and_breaks_nobody() {
         0
     );
     assert!(victim.containers().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restarted_engine_is_told_and_reload_works() {
+    let victim = Victim::start();
+    let server = Shared::with(victim.host());
+    let broken = Context::busybox("RUN echo partial > /made; exit 3\n");
+    let long = Context::busybox("RUN echo begun; sleep 600\n");
+    let failed = server.detached(&["--no-cache", "--name", "failed"], &broken);
+    let running = server.detached(&["--no-cache", "--name", "running"], &long);
+    let client = server.client().await;
+    client.wait_for(&failed, ended).await;
+    shell(&client, &failed).await;
+    client
+        .wait_for(&running, |session| session.doing.contains("echo begun"))
+        .await;
+    victim.replace();
+    let lost = "lost connection to builder";
+    let session = client.wait_for(&running, ended).await;
+    assert!(session.reason.contains(lost), "{session:?}");
+    let session = client.wait_for(&failed, |s| s.kept_until == 0).await;
+    assert!(session.reason.contains(lost), "{session:?}");
+    assert_eq!(session.processes, 0);
+    server.run(["debug", "reload", "failed"]).fails(1);
+    let exec = server.run(["debug", "exec"]);
+    let output = exec.args(["failed", "cat", "/made"]).ok();
+    assert_eq!(output.out(), "partial\n");
 }

@@ -4,6 +4,7 @@
 mod old;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use buildx::engine::control::Engine;
 use buildx::engine::errors::decode;
@@ -136,8 +137,8 @@ fn spec(args: &[&str]) -> ProcessSpec {
 }
 
 /// A container without network: the test engine has no bridge.
-fn offline(id: &str, root: &str) -> ContainerSpec {
-    let mut spec = ContainerSpec::new(id, root);
+fn offline(root: &str) -> ContainerSpec {
+    let mut spec = ContainerSpec::new(new_id().unwrap(), root);
     spec.network = pb::NetMode::None;
     spec
 }
@@ -193,10 +194,7 @@ async fn a_failed_step_says_which_and_leaves_a_state_to_enter() {
     let exec = error.exec.expect("the engine describes the failed exec");
     let after = exec.mount_ids.first().expect("a mount id for the root");
 
-    let container = gateway
-        .new_container(offline("failed", after))
-        .await
-        .unwrap();
+    let container = gateway.new_container(offline(after)).await.unwrap();
     let mut process = container
         .start("cat", spec(&["/busybox", "cat", "/partial"]))
         .await
@@ -227,7 +225,7 @@ async fn a_process_has_stdin_a_sized_terminal_and_signals() {
         .unwrap();
     let container = build
         .gateway
-        .new_container(offline("tty", single_ref(&result).unwrap()))
+        .new_container(offline(single_ref(&result).unwrap()))
         .await
         .unwrap();
     let mut process = container
@@ -241,30 +239,35 @@ async fn a_process_has_stdin_a_sized_terminal_and_signals() {
         )
         .await
         .unwrap();
-    process
-        .input
-        .write(b"/busybox stty size; read x; exit 3\n".to_vec())
-        .await
-        .unwrap();
     assert!(process.input.signal("SIGTERM").await.is_err());
     let mut screen = String::new();
-    let mut answered = false;
+    let (mut asked, mut answered) = (false, false);
     let mut code = None;
-    while let Some(message) = process.output.message().await.unwrap() {
-        match message.input {
-            Some(Input::File(file)) => screen.push_str(&String::from_utf8_lossy(&file.data)),
-            Some(Input::Exit(exit)) => {
-                code = Some(exit.code);
-                process.input.close_stdin().await.unwrap();
+    let talk = async {
+        while let Some(message) = process.output.message().await.unwrap() {
+            match message.input {
+                Some(Input::File(file)) => screen.push_str(&String::from_utf8_lossy(&file.data)),
+                Some(Input::Exit(exit)) => {
+                    code = Some(exit.code);
+                    process.input.close_stdin().await.unwrap();
+                }
+                Some(Input::Done(_)) => break,
+                _ => {}
             }
-            Some(Input::Done(_)) => break,
-            _ => {}
+            // A shell throws away what is typed before its prompt.
+            if !asked && screen.contains("# ") {
+                asked = true;
+                let line = "until [ \"$(/busybox stty size)\" = '40 120' ]; do :; done; echo si''zed; read x; exit 3\n";
+                process.input.write(line.into()).await.unwrap();
+            }
+            if !answered && screen.contains("sized") {
+                answered = true;
+                process.input.write(b"go\n".to_vec()).await.unwrap();
+            }
         }
-        if !answered && screen.contains("40 120") {
-            answered = true;
-            process.input.write(b"go\n".to_vec()).await.unwrap();
-        }
-    }
+    };
+    let ended = tokio::time::timeout(Duration::from_secs(60), talk).await;
+    assert!(ended.is_ok(), "{screen}");
     assert_eq!(code, Some(3), "{screen}");
     build.cancel().await;
 }

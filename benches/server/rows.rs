@@ -102,7 +102,7 @@ fn sessions(bench: &Bench) -> Result<()> {
 fn prompt(bench: &Bench) -> Result<()> {
     // The steps that all have in common, and the servers.
     for side in bench.sides(0) {
-        shell(bench, side)?;
+        leave(side, shell(bench, side)?)?;
     }
     for round in 0..bench.runs {
         for side in bench.sides(round) {
@@ -110,6 +110,7 @@ fn prompt(bench: &Bench) -> Result<()> {
             let failed = terminal.wait("ERROR")?;
             let usable = terminal.wait(PROMPT)?;
             bench.put("prompt", side.name(), (usable - failed).as_secs_f64());
+            leave(side, terminal)?;
         }
     }
     Ok(())
@@ -123,12 +124,20 @@ fn shell(bench: &Bench, side: &dyn Side) -> Result<Terminal> {
     Ok(terminal)
 }
 
+/// Ends a shell and the server behind it. Ours lets an idle state go when the engine runs a build that
+/// is not its own, and the peer's shells are such builds.
+fn leave(side: &dyn Side, terminal: Terminal) -> Result<()> {
+    drop(terminal);
+    side.stop()
+}
+
 /// From a key to its echo by the terminal in the container: client, server, engine and back.
 fn echo(bench: &Bench) -> Result<()> {
     let keys = bench.runs * KEYS;
     let alone = "echo.idle";
     for side in bench.sides(0) {
         type_keys(bench, side, alone, keys)?;
+        side.stop()?;
     }
     bench
         .ours
@@ -211,6 +220,7 @@ fn output(bench: &Bench) -> Result<()> {
             let ended = terminal.wait(contexts::SPOKEN_ALL)?;
             let speed = contexts::spoken_bytes() / (ended - began).as_secs_f64();
             bench.put("output", side.name(), speed);
+            leave(side, terminal)?;
         }
         let (script, runtime) = (contexts::speak("/busybox"), &bench.ours.runtime);
         let speed = runtime.block_on(async {

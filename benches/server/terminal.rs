@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// A program that takes longer is killed, so that waiting for it ends.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program in a terminal of 24 by 80 cells. It is killed when this is dropped.
 pub struct Terminal {

@@ -28,14 +28,13 @@ mod replay;
 mod viewers;
 mod wrapper;
 
-use std::time::SystemTime;
-
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::Stream;
 use tonic::Status;
 
 use self::actor::Command;
 use self::owner::{Owner, Request};
+use super::recorder::now;
 use super::state::OpenState;
 use crate::engine::gateway::SIGNALS;
 use crate::proto::controller::{
@@ -240,13 +239,5 @@ fn signal_name(name: &str) -> Result<&'static str, Status> {
             "unknown signal {name:?}: use one of {}",
             SIGNALS.join(", ")
         ))
-    })
-}
-
-/// Milliseconds since 1970.
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     })
 }

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prost::Message;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::state::digest;
 use crate::build::drive::Seen;
 use crate::engine::errors::FailedExec;
 use crate::proto::pb;
@@ -113,16 +114,13 @@ impl Step {
     fn of_op(bytes: &[u8]) -> Option<Self> {
         let op = pb::Op::decode(bytes).ok()?;
         let key = StepKey::of_op(&op)?;
-        // Only the bytes as received have the digest that the engine knows.
-        let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
-        let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
         let Some(pb::op::Op::Exec(exec)) = op.op else {
             return None;
         };
         let caches = exec.mounts.into_iter().filter_map(|mount| mount.cache_opt);
         Some(Self {
             key,
-            vertex: format!("sha256:{hex}"),
+            vertex: digest(bytes),
             caches: caches.map(|cache| cache.id).collect(),
         })
     }

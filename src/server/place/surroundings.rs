@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use prost::Message;
 
 use crate::proto::pb;
+use crate::server::state::digest;
 
 /// The operations of a definition by digest, with what refers to them.
 #[derive(Debug)]
@@ -96,14 +97,4 @@ fn main_input(op: &pb::Op) -> Option<&pb::Input> {
         _ => return None,
     };
     op.inputs.get(usize::try_from(index).ok()?)
-}
-
-/// How definitions name an operation.
-fn digest(bytes: &[u8]) -> String {
-    let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
-    let mut digest = String::from("sha256:");
-    for byte in hash.as_ref() {
-        digest.push_str(&format!("{byte:02x}"));
-    }
-    digest
 }

@@ -86,6 +86,8 @@ impl View {
             Event::ClockSkew(skew) => self.progress().clock_skew(skew),
             Event::Remark(line) => self.progress().remark(line),
             Event::Outcome(outcome) => self.end(&outcome),
+            // For screens that show the source, and logs by their counts.
+            Event::Sources(_) | Event::LogCounts(_) => {}
         }
     }
 

@@ -113,6 +113,19 @@ fn none<T>() -> Result<T, Status> {
 
 #[tonic::async_trait]
 impl Controller for Fake {
+    async fn log(&self, _: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
+        none()
+    }
+    type SearchLogStream = Answers<SearchLogResponse>;
+    async fn search_log(
+        &self,
+        _: Request<SearchLogRequest>,
+    ) -> Result<Response<Self::SearchLogStream>, Status> {
+        none()
+    }
+    async fn health(&self, _: Request<SessionRequest>) -> Result<Response<BuilderHealth>, Status> {
+        none()
+    }
     async fn info(&self, _: Request<InfoRequest>) -> Result<Response<InfoResponse>, Status> {
         Ok(Response::new(InfoResponse {
             version: "9.9".into(),

@@ -352,6 +352,23 @@ impl Controller for Service {
         }
     }
 
+    async fn log(&self, _: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
+        Err(Status::unimplemented("log"))
+    }
+
+    type SearchLogStream = Answers<SearchLogResponse>;
+
+    async fn search_log(
+        &self,
+        _: Request<SearchLogRequest>,
+    ) -> Result<Response<Self::SearchLogStream>, Status> {
+        Err(Status::unimplemented("search_log"))
+    }
+
+    async fn health(&self, _: Request<SessionRequest>) -> Result<Response<BuilderHealth>, Status> {
+        Err(Status::unimplemented("health"))
+    }
+
     type ShutdownStream = Answers<ShutdownEvent>;
 
     async fn shutdown(

@@ -3,6 +3,7 @@
 //! # Rooms
 //!
 //! * [`cli`]: what the user typed → which command → exit code.
+//! * [`tui`]: the debugger on the whole screen.
 //! * [`monitor`]: the debugger's commands and its line mode, as clients of the server.
 //! * [`client`]: the way to the server (found, started, greeted, or run in this process), and builds as the server
 //!   tells them.
@@ -19,7 +20,7 @@
 //! * [`paths`]: where state, sockets, locks and configuration live.
 //!
 //! Dependence goes one way: `paths`, `proto` ← `engine`, `builder`, `term` ← `progress` ← `build` ← `server` ←
-//! `client` ← `monitor` ← `cli`.
+//! `client` ← `monitor` ← `tui` ← `cli`. `tui` knows neither `server` nor `engine`.
 //!
 //! # Words
 //!
@@ -41,3 +42,4 @@ pub mod progress;
 pub mod proto;
 pub mod server;
 pub mod term;
+pub mod tui;

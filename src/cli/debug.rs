@@ -11,6 +11,7 @@ use super::server::Format;
 use crate::build::flags::{self, BuildArgs};
 use crate::client::Client;
 use crate::client::choice::ServerChoice;
+use crate::config::Config;
 use crate::monitor::invoke::{self, Invoke, On};
 use crate::monitor::table::{self, Word};
 use crate::paths::Env;
@@ -18,6 +19,7 @@ use crate::paths::Env;
 mod build;
 mod exec;
 mod json;
+mod screen;
 mod verbs;
 
 /// Threads of the runtime: the connection is served beside the terminal.
@@ -66,6 +68,21 @@ pub struct Flags {
     /// The monitor's prefix key (default: ctrl-a).
     #[arg(long, value_name = "KEY")]
     pub prefix: Option<String>,
+    /// tui (full screen) or line (default: tui on a capable terminal).
+    #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
+    pub ui: Option<Ui>,
+    /// Only ASCII characters on the full screen (default: when the locale is not UTF-8).
+    #[arg(long)]
+    pub ascii: bool,
+    /// Colours on the full screen: auto, always or never.
+    #[arg(long, value_enum, value_name = "WHEN", hide_possible_values = true)]
+    pub color: Option<Color>,
+    /// Whether the full screen takes the mouse (default: true).
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::truth, value_name = "BOOL")]
+    pub mouse: Option<bool>,
+    /// Print the keys of the full screen.
+    #[arg(long)]
+    pub keys: bool,
     /// Use the background server, as is the default; --detach=false does everything in this process,
     /// as --server=off does.
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = flags::truth, value_name = "BOOL")]
@@ -79,6 +96,26 @@ pub struct Flags {
     /// Which server.
     #[command(flatten)]
     pub server: WhichServer,
+}
+
+/// What the debugger looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Ui {
+    /// The whole screen.
+    Tui,
+    /// Lines and a prompt.
+    Line,
+}
+
+/// When there are colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Color {
+    /// Unless NO_COLOR says otherwise.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// Every flag of a build, for the place before `build`. What is given there is found in the words of
@@ -290,6 +327,11 @@ impl Flags {
             invoke: self.invoke.or(before.invoke),
             on: self.on.or(before.on),
             prefix: self.prefix.or(before.prefix),
+            ui: self.ui.or(before.ui),
+            ascii: self.ascii || before.ascii,
+            color: self.color.or(before.color),
+            mouse: self.mouse.or(before.mouse),
+            keys: self.keys || before.keys,
             detach: self.detach.or(before.detach),
             name: self.name.or(before.name),
             keep: self.keep.or(before.keep),
@@ -302,6 +344,12 @@ impl Flags {
         let invoke = self.invoke.as_deref().map(invoke::parse).transpose()?;
         let on = self.on.as_deref().map(invoke::parse_on).transpose()?;
         Ok((invoke, on))
+    }
+
+    /// The configuration that counts.
+    fn config(&self, env: &Env) -> Result<Config, String> {
+        let named = self.server.server_config.as_deref();
+        Config::load(env, named).map_err(|error| error.to_string())
     }
 
     /// The server, with what `--detach` means for it.

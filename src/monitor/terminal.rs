@@ -68,6 +68,8 @@ struct Real {
     saved: Termios,
     mode: Mode,
     pass: Pass,
+    /// Undoes what a full-screen view has switched on.
+    undo: Vec<u8>,
 }
 
 static REAL: Mutex<Option<Real>> = Mutex::new(None);
@@ -124,9 +126,29 @@ impl Terminal {
             saved,
             mode: Mode::Cooked,
             pass: Pass::new(),
+            undo: Vec::new(),
         });
         restore_on_panic();
         Ok(terminal)
+    }
+
+    /// Bytes that put the screen right whenever the terminal is left: in order, by a signal, by a panic, by Ctrl-Z.
+    /// After [`Event::Continued`] the caller switches on again what it needs.
+    pub fn undo_with(&mut self, bytes: &[u8]) {
+        if let Some(real) = real().as_mut() {
+            real.undo = bytes.to_vec();
+        }
+    }
+
+    /// What happens besides keys. Nothing is lost when the future is dropped.
+    pub async fn next_signal(&mut self) -> Event {
+        tokio::select! {
+            biased;
+            () = self.leave.cancelled() => Event::Gone,
+            _ = self.interrupted.recv() => Event::Gone,
+            Ok(()) = self.continued.changed() => Event::Continued,
+            _ = self.resized.recv() => Event::Resized,
+        }
     }
 
     /// Gives the keyboard to somebody else. Nothing that has been typed is lost.
@@ -255,6 +277,7 @@ fn restore() {
 
 fn put_right(real: &mut Real) {
     let _ = write_all(io::stdout().as_fd(), &real.pass.restore());
+    let _ = write_all(io::stdout().as_fd(), &real.undo);
     set(&real.saved, Mode::Cooked);
 }
 
@@ -380,7 +403,10 @@ async fn read(keyboard: &AsyncFd<OwnedFd>) -> Option<Bytes> {
 }
 
 /// Writes all of it, also where somebody has set the file to "non-blocking".
-fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
+///
+/// # Errors
+/// The file does not take it.
+pub fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
     while !bytes.is_empty() {
         match rustix::io::write(to, bytes) {
             Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),

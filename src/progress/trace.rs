@@ -58,6 +58,8 @@ pub struct Step {
     pub hidden: bool,
     /// Our own step: its times are of our clock.
     pub local: bool,
+    /// Digests of the vertices that it waits for.
+    pub inputs: Vec<String>,
     intervals: Vec<Interval>,
     merged: Vec<Interval>,
     status_index: HashMap<String, usize>,
@@ -132,6 +134,7 @@ impl Step {
             missing: Vec::new(),
             hidden: false,
             local: false,
+            inputs: Vec::new(),
             intervals: Vec::new(),
             merged: Vec::new(),
             status_index: HashMap::new(),
@@ -208,6 +211,11 @@ impl Trace {
             colours,
             ..Trace::default()
         }
+    }
+
+    /// Index of the step of a vertex, or of the group that the vertex is in.
+    pub fn index(&self, digest: &str) -> Option<StepId> {
+        self.by_digest.get(digest).copied()
     }
 
     /// The step of a vertex, or of the group that the vertex is in.
@@ -310,6 +318,7 @@ impl Trace {
                 let id = self.steps.len();
                 let mut step = Step::new(vertex.digest.clone(), &vertex.name, self.colours);
                 step.local = local;
+                step.inputs.clone_from(&vertex.inputs);
                 self.steps.push(step);
                 self.by_digest.insert(vertex.digest.clone(), id);
                 id

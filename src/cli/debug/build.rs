@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Flags, with};
+use super::{Flags, screen, with};
 use crate::build::options::BuildOptions;
 use crate::client::{Client, caller};
-use crate::config::Config;
 use crate::monitor::prefix;
 use crate::monitor::run::Place;
 use crate::monitor::start::{self, Wish};
@@ -23,6 +22,7 @@ pub(super) async fn build(
 ) -> Result<u8, String> {
     let env = Env::from_process();
     let progress = crate::cli::build::settings(options, &env)?;
+    let full = screen::wanted(&flags, &env, options.progress != Mode::Auto)?;
     let mut wish = wish(&flags, progress, &env)?;
     let request = BuildRequest {
         caller: Some(wish.caller.clone()),
@@ -32,6 +32,9 @@ pub(super) async fn build(
         detached: false,
         keep_success: wish.on_success(),
     };
+    if full {
+        return screen::build(&flags, &env, &wish, request).await;
+    }
     with(&flags.which_server()?, async |client: &Client| {
         wish.in_process = client.info.in_process;
         start::build(client.api.clone(), request, &wish).await
@@ -51,7 +54,15 @@ pub(super) async fn alone(flags: Flags, words: &[String]) -> Result<u8, String> 
             "{flag} is a flag of a build; use: buildx debug {word} build PATH"
         ));
     }
+    let env = Env::from_process();
+    if flags.keys {
+        return screen::print_keys(&flags, &env);
+    }
+    let full = screen::wanted(&flags, &env, false)?;
     let mut wish = wish_without_build(&flags, words)?;
+    if full {
+        return screen::sessions(&flags, &env, &wish).await;
+    }
     with(&flags.which_server()?, async |client: &Client| {
         wish.in_process = client.info.in_process;
         let line = wish.open(client.api.clone(), None, false)?;
@@ -67,7 +78,12 @@ pub(super) async fn attach(
     id: String,
     read_only: bool,
 ) -> Result<u8, String> {
+    let env = Env::from_process();
+    let full = screen::wanted(&flags, &env, false)?;
     let wish = wish_without_build(&flags, words)?;
+    if full {
+        return screen::attach(&flags, &env, &wish, &id, read_only).await;
+    }
     with(&flags.which_server()?, async |client: &Client| {
         let mut line = wish.open(client.api.clone(), None, false)?;
         let place = line.attach(id, read_only).await?;
@@ -117,18 +133,14 @@ fn wish(flags: &Flags, progress: Settings, env: &Env) -> Result<Wish, String> {
 }
 
 /// The flag's key, else the variable's, else that of the configuration.
-fn prefix_key(flags: &Flags, env: &Env) -> Result<u8, String> {
+pub(super) fn prefix_key(flags: &Flags, env: &Env) -> Result<u8, String> {
     match flags
         .prefix
         .as_deref()
         .or_else(|| env.get(prefix::VARIABLE))
     {
         Some(text) => prefix::parse(text),
-        None => {
-            let named = flags.server.server_config.as_deref();
-            let config = Config::load(env, named).map_err(|error| error.to_string())?;
-            Ok(config.prefix)
-        }
+        None => Ok(flags.config(env)?.prefix),
     }
 }
 

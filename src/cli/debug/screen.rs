@@ -1,0 +1,177 @@
+//! The full screen from the command line: whether it is wanted and possible, and what it begins with.
+
+use std::io::Write;
+
+use super::{Color, Flags, Ui};
+use crate::client::{Client, status};
+use crate::monitor::exec::{Target, find};
+use crate::monitor::invoke::when;
+use crate::monitor::start::{self, Wish};
+use crate::monitor::terminal;
+use crate::paths::Env;
+use crate::paths::server::ServerPaths;
+use crate::proto::controller::BuildRequest;
+use crate::tui::app::Setup;
+use crate::tui::keymap::{Key, Keymap};
+use crate::tui::msg::BuildId;
+use crate::tui::run::{Begin, run};
+use crate::tui::theme::Theme;
+
+/// Whether the full screen is used. `progress`: the user has said how the build is to be shown.
+///
+/// # Errors
+/// It was asked for and cannot be; one line.
+pub(super) fn wanted(flags: &Flags, env: &Env, progress: bool) -> Result<bool, String> {
+    let dumb = env
+        .get("TERM")
+        .is_none_or(|term| term.is_empty() || term == "dumb");
+    let there = terminal::is_there();
+    match flags.ui {
+        Some(Ui::Line) => Ok(false),
+        Some(Ui::Tui) if !there => Err(start::NO_TERMINAL.to_owned()),
+        Some(Ui::Tui) if dumb => Err(
+            "this terminal cannot show a screen (TERM is dumb or not set); use --ui=line"
+                .to_owned(),
+        ),
+        Some(Ui::Tui) => Ok(true),
+        None => Ok(there && !dumb && !progress),
+    }
+}
+
+/// Builds on the screen.
+pub(super) async fn build(
+    flags: &Flags,
+    env: &Env,
+    wish: &Wish,
+    request: BuildRequest,
+) -> Result<u8, String> {
+    let client = connect(flags, env).await?;
+    let started = client.api.clone().build(request).await;
+    let started = started.map_err(|error| status::line(&error))?.into_inner();
+    let build = BuildId {
+        session: started.session,
+        build: started.build,
+    };
+    show(flags, env, wish, client, Begin::Build(build)).await
+}
+
+/// The sessions of the server on the screen.
+pub(super) async fn sessions(flags: &Flags, env: &Env, wish: &Wish) -> Result<u8, String> {
+    let client = connect(flags, env).await?;
+    show(flags, env, wish, client, Begin::Sessions).await
+}
+
+/// A session or process on the screen.
+pub(super) async fn attach(
+    flags: &Flags,
+    env: &Env,
+    wish: &Wish,
+    id: &str,
+    read_only: bool,
+) -> Result<u8, String> {
+    let client = connect(flags, env).await?;
+    let found = find(&mut client.api.clone(), None, id).await;
+    let (session, process) = match found.map_err(|complaint| complaint.0)? {
+        Target::Session(session) => (session.id, None),
+        Target::Process(process) => (process.session, Some(process.id)),
+    };
+    let begin = Begin::Session {
+        session,
+        process,
+        read_only,
+    };
+    show(flags, env, wish, client, begin).await
+}
+
+/// Prints the keys.
+pub(super) fn print_keys(flags: &Flags, env: &Env) -> Result<u8, String> {
+    let keymap = keymap(super::build::prefix_key(flags, env)?, &flags.config(env)?)?;
+    let mut out = std::io::stdout().lock();
+    for line in keymap.table() {
+        // A reader that has seen enough is no failure.
+        if writeln!(out, "{line}").is_err() {
+            break;
+        }
+    }
+    Ok(0)
+}
+
+async fn connect(flags: &Flags, env: &Env) -> Result<Client, String> {
+    let mut tell = |line: &str| {
+        let _ = writeln!(std::io::stderr(), "{line}");
+    };
+    flags.which_server()?.connect(env, &mut tell).await
+}
+
+async fn show(
+    flags: &Flags,
+    env: &Env,
+    wish: &Wish,
+    client: Client,
+    begin: Begin,
+) -> Result<u8, String> {
+    let config = flags.config(env)?;
+    let setup = Setup {
+        caller: wish.caller.clone(),
+        invoke: wish.invoke.clone(),
+        on: when(wish.on, wish.invoke.as_ref()),
+        keymap: keymap(wish.prefix, &config)?,
+        theme: theme(flags, env),
+        mouse: flags.mouse.unwrap_or(true),
+        recent: Vec::new(),
+        hint: first_start(flags, env),
+        in_process: client.info.in_process,
+    };
+    let server = flags.which_server()?;
+    let again = env.clone();
+    let connect = Box::new(
+        move || -> std::pin::Pin<Box<dyn Future<Output = _> + Send>> {
+            let (server, env) = (server.clone(), again.clone());
+            Box::pin(async move { server.connect(&env, &mut |_: &str| {}).await })
+        },
+    );
+    let local = client.clone();
+    let left = run(setup, client, connect, begin).await?;
+    let mut err = std::io::stderr().lock();
+    for line in &left.lines {
+        let _ = writeln!(err, "{line}");
+    }
+    drop(err);
+    local.close().await;
+    Ok(left.code)
+}
+
+fn keymap(prefix: u8, _config: &crate::config::Config) -> Result<Keymap, String> {
+    let letter = char::from(prefix | 0x40).to_ascii_lowercase();
+    let prefix = Key::parse(&format!("ctrl-{letter}"))?;
+    Keymap::new(prefix, &std::collections::BTreeMap::new())
+}
+
+fn theme(flags: &Flags, env: &Env) -> Theme {
+    let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
+        .iter()
+        .find_map(|name| env.get(name).filter(|value| !value.is_empty()))
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let utf8 = locale.contains("utf-8") || locale.contains("utf8");
+    let colour = match flags.color {
+        Some(Color::Always) => true,
+        Some(Color::Never) => false,
+        Some(Color::Auto) | None => env.get("NO_COLOR").is_none_or(str::is_empty),
+    };
+    Theme::new(flags.ascii || !utf8, colour, Vec::new())
+}
+
+/// Whether this user sees the screen for the first time; remembered at once.
+fn first_start(flags: &Flags, env: &Env) -> bool {
+    let state = ServerPaths::new(env, flags.server.root.as_deref()).state;
+    if crate::paths::private::make_readable(&state).is_err() {
+        return false;
+    }
+    let seen = state.join("welcomed");
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(seen)
+        .is_ok()
+}

@@ -1,0 +1,118 @@
+//! Questions with yes or no, in the bottom line; and what yes does.
+
+use super::super::msg::{Effect, Tab};
+use super::{App, Stopping};
+use crate::monitor::parse::Command;
+
+/// How long a stop can be undone, in milliseconds.
+const UNDO: i64 = 3_000;
+
+/// What yes does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Yes {
+    /// Stop the build of this session, in a moment.
+    Stop(String),
+    /// End this session, and leave if it was asked with the intent to leave.
+    End {
+        /// Id of the session.
+        session: String,
+        /// Leave then.
+        leave: bool,
+    },
+    /// End the program of this tab.
+    Kill(Tab),
+    /// Throw away what shells of this session changed.
+    Rollback(String),
+    /// End these sessions.
+    Prune(Vec<String>),
+    /// Carry this command out.
+    Command(Command),
+    /// Throw the text of the editor away.
+    Discard,
+}
+
+impl App {
+    /// Does what yes means.
+    pub(super) fn yes(&mut self, yes: Yes) -> Vec<Effect> {
+        match yes {
+            Yes::Stop(session) => {
+                self.stopping = Some(Stopping {
+                    session,
+                    at: self.now + UNDO,
+                });
+                Vec::new()
+            }
+            Yes::End { session, leave } => {
+                let mut effects = vec![run(
+                    &session,
+                    Command::Disconnect {
+                        target: None,
+                        force: true,
+                    },
+                )];
+                if leave {
+                    effects.push(Effect::Leave {
+                        lines: vec![format!("Session {session} has ended.")],
+                        code: self.code,
+                    });
+                }
+                effects
+            }
+            Yes::Kill(tab) => {
+                let shell = self.shells.iter().find(|shell| shell.tab == tab);
+                let Some((session, process)) =
+                    shell.and_then(|shell| Some((shell.session.clone(), shell.process.clone()?)))
+                else {
+                    return self.close_shell(tab);
+                };
+                vec![Effect::Run {
+                    session: Some(session),
+                    process: Some(process.clone()),
+                    command: Command::Kill(Some(process)),
+                }]
+            }
+            Yes::Rollback(session) => self.start_shell(&session, false, None, true),
+            Yes::Prune(sessions) => sessions
+                .iter()
+                .map(|session| {
+                    run(
+                        session,
+                        Command::Disconnect {
+                            target: None,
+                            force: false,
+                        },
+                    )
+                })
+                .collect(),
+            Yes::Command(command) => {
+                let process = self.shell().and_then(|shell| shell.process.clone());
+                vec![Effect::Run {
+                    session: self.current.clone(),
+                    process,
+                    command,
+                }]
+            }
+            Yes::Discard => {
+                self.layer = None;
+                Vec::new()
+            }
+        }
+    }
+
+    /// Takes a stop back that has not been done.
+    pub(super) fn undo_stop(&mut self) -> bool {
+        let undone = self.stopping.take().is_some();
+        if undone {
+            self.say("the build goes on");
+        }
+        undone
+    }
+}
+
+fn run(session: &str, command: Command) -> Effect {
+    Effect::Run {
+        session: Some(session.to_owned()),
+        process: None,
+        command,
+    }
+}

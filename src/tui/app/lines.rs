@@ -1,0 +1,28 @@
+//! Words for states, the same in every pane.
+
+use super::super::theme::Mark;
+use crate::proto::controller::{Session, SessionState};
+
+/// Glyph and colour of a session's state.
+pub fn state_mark(session: &Session) -> Mark {
+    match session.state() {
+        SessionState::Building => Mark::Running,
+        SessionState::Succeeded => Mark::Ok,
+        SessionState::Failed => Mark::Failed,
+        SessionState::Canceled => Mark::Canceled,
+        SessionState::Recoverable => Mark::Recoverable,
+        SessionState::Unspecified => Mark::Waiting,
+    }
+}
+
+/// A session's state in a word.
+pub fn state_word(session: &Session) -> &'static str {
+    match session.state() {
+        SessionState::Building => "building",
+        SessionState::Succeeded => "ok",
+        SessionState::Failed => "FAILED",
+        SessionState::Canceled => "canceled",
+        SessionState::Recoverable => "recoverable",
+        SessionState::Unspecified => "",
+    }
+}

@@ -1,0 +1,469 @@
+//! The tabs with terminals: started, shown, typed into, ended.
+
+use bytes::Bytes;
+use crossterm::event::KeyEvent;
+
+use super::super::layer::Layer;
+use super::super::layout::Pane;
+use super::super::msg::{Effect, ShellMsg, Tab};
+use super::super::shell::{Kind, Shell};
+use super::{App, Yes};
+use crate::monitor::parse::Process;
+use crate::proto::controller::{SessionState, TerminalSize};
+
+/// How long a size has to stay before the program is told, in milliseconds.
+const SETTLED: i64 = 50;
+
+/// What a program's terminal has where the screen is too small for one.
+const SMALLEST: TerminalSize = TerminalSize { rows: 24, cols: 80 };
+
+impl App {
+    /// The shown tab of the chosen session.
+    pub fn shell(&self) -> Option<&Shell> {
+        let tab = self.shown.get(self.current.as_ref()?)?;
+        self.shells.iter().find(|shell| shell.tab == *tab)
+    }
+
+    pub(super) fn shell_mut(&mut self) -> Option<&mut Shell> {
+        let tab = self.shown.get(self.current.as_ref()?)?;
+        self.shells.iter_mut().find(|shell| shell.tab == *tab)
+    }
+
+    fn tab_mut(&mut self, tab: Tab) -> Option<&mut Shell> {
+        self.shells.iter_mut().find(|shell| shell.tab == tab)
+    }
+
+    /// The tabs of a session, oldest first.
+    pub fn tabs(&self, session: &str) -> impl Iterator<Item = &Shell> {
+        self.shells
+            .iter()
+            .filter(move |shell| shell.session == session)
+    }
+
+    /// The size of a new tab: that of the pane as it will be.
+    fn shell_size(&self) -> TerminalSize {
+        let wanted = super::Wanted {
+            shell: true,
+            focus: Pane::Shell,
+            ..self.wanted()
+        };
+        let (columns, rows) = self.size;
+        let area = ratatui::layout::Rect::new(0, 0, columns, rows);
+        let layout = super::Layout::new(area, wanted);
+        size_of(layout.place(Pane::Shell), layout.class)
+    }
+
+    fn add_shell(&mut self, session: &str, kind: Kind, size: TerminalSize) -> Tab {
+        self.next_tab += 1;
+        let tab = Tab(self.next_tab);
+        self.shells
+            .push(Shell::new(tab, session.to_owned(), kind, size));
+        self.shown.insert(session.to_owned(), tab);
+        tab
+    }
+
+    /// Starts a shell in the state of a session.
+    pub(super) fn start_shell(
+        &mut self,
+        session: &str,
+        init: bool,
+        platform: Option<String>,
+        rollback: bool,
+    ) -> Vec<Effect> {
+        let size = self.shell_size();
+        let process = Process {
+            init,
+            platform: platform.clone(),
+            ..Process::default()
+        };
+        let tab = self.add_shell(session, Kind::Process { init, platform }, size);
+        vec![Effect::Exec {
+            tab,
+            session: session.to_owned(),
+            process: Box::new(process),
+            size,
+            rollback,
+        }]
+    }
+
+    /// A tab for a process that runs already.
+    pub(super) fn attach_shell(
+        &mut self,
+        session: &str,
+        process: &str,
+        read_only: bool,
+    ) -> Vec<Effect> {
+        let known = self
+            .shells
+            .iter()
+            .find(|shell| shell.process.as_deref() == Some(process) && !shell.ended())
+            .map(|shell| shell.tab);
+        if let Some(tab) = known {
+            self.shown.insert(session.to_owned(), tab);
+            return self.focus_on(Pane::Shell);
+        }
+        let size = self.shell_size();
+        let kind = Kind::Process {
+            init: false,
+            platform: None,
+        };
+        let tab = self.add_shell(session, kind, size);
+        if let Some(shell) = self.tab_mut(tab) {
+            shell.process = Some(process.to_owned());
+            shell.read_only = read_only;
+        }
+        self.focus_on(Pane::Shell);
+        vec![Effect::Attach {
+            tab,
+            session: session.to_owned(),
+            process: process.to_owned(),
+            size,
+            read_only,
+        }]
+    }
+
+    /// To the shell that is there, else to one that somebody else has left, else to a new one.
+    pub(super) fn shell_here(&mut self, init: bool) -> Vec<Effect> {
+        let Some(view) = self.view() else {
+            return Vec::new();
+        };
+        let session = view.session.id.clone();
+        if self.shell().is_some_and(|shell| !shell.ended()) {
+            return self.focus_on(Pane::Shell);
+        }
+        let running = view.inspected.as_ref().and_then(|inspected| {
+            let alive = inspected
+                .processes
+                .iter()
+                .filter(|process| process.ended == 0 && process.tty);
+            alive
+                .max_by_key(|process| process.started)
+                .map(|process| process.id.clone())
+        });
+        if let Some(process) = running {
+            return self.attach_shell(&session, &process, false);
+        }
+        self.new_shell(init)
+    }
+
+    /// One more shell, where there is a state for it.
+    pub(super) fn new_shell(&mut self, init: bool) -> Vec<Effect> {
+        let Some(view) = self.view() else {
+            return Vec::new();
+        };
+        if view.session.state() == SessionState::Building {
+            self.say("the build still runs; a shell can be opened when a step has failed or all are done");
+            return Vec::new();
+        }
+        if let Some(failure) = view.build.failure()
+            && !failure.no_state.is_empty()
+        {
+            let why = failure.no_state.clone();
+            self.complain(why);
+            return Vec::new();
+        }
+        let session = view.session.id.clone();
+        let platforms = view
+            .inspected
+            .as_ref()
+            .map(|inspected| inspected.platforms.clone());
+        if let Some(platforms) = platforms.filter(|platforms| platforms.len() > 1 && !init) {
+            self.layer = Some(Layer::platforms(platforms));
+            return Vec::new();
+        }
+        let effects = self.start_shell(&session, init, None, false);
+        self.focus_on(Pane::Shell);
+        effects
+    }
+
+    /// A shell on this platform of the result.
+    pub fn shell_on(&mut self, platform: String) -> Vec<Effect> {
+        let Some(session) = self.current.clone() else {
+            return Vec::new();
+        };
+        let effects = self.start_shell(&session, false, Some(platform), false);
+        self.focus_on(Pane::Shell);
+        effects
+    }
+
+    /// A program of this machine in a tab.
+    pub(super) fn host_program(&mut self, words: Vec<String>, then_reload: bool) -> Vec<Effect> {
+        let Some(view) = self.view() else {
+            self.say("choose a session first");
+            return Vec::new();
+        };
+        let session = view.session.id.clone();
+        let directory = App::directory(&view.session)
+            .filter(|directory| directory.is_dir())
+            .unwrap_or_else(|| self.setup.caller.directory.clone().into());
+        let size = self.shell_size();
+        let tab = self.add_shell(
+            &session,
+            Kind::Host {
+                words: words.clone(),
+                then_reload,
+            },
+            size,
+        );
+        self.focus_on(Pane::Shell);
+        vec![Effect::Host {
+            tab,
+            words,
+            directory,
+            size,
+        }]
+    }
+
+    pub(super) fn host_shell(&mut self) -> Vec<Effect> {
+        let shell = self
+            .variable("SHELL")
+            .unwrap_or_else(|| "/bin/sh".to_owned());
+        self.host_program(vec![shell], false)
+    }
+
+    /// A variable of the user's environment.
+    pub(super) fn variable(&self, name: &str) -> Option<String> {
+        let value = self.setup.caller.environment.get(name)?;
+        let text = String::from_utf8(value.to_vec()).ok()?;
+        (!text.is_empty()).then_some(text)
+    }
+
+    pub(super) fn on_started(
+        &mut self,
+        tab: Tab,
+        process: String,
+        notes: Vec<String>,
+    ) -> Vec<Effect> {
+        let Some(shell) = self.tab_mut(tab) else {
+            return Vec::new();
+        };
+        shell.process = Some(process.clone());
+        let session = shell.session.clone();
+        let size = shell.size();
+        if !notes.is_empty() {
+            self.say(notes.join("; "));
+        }
+        vec![
+            Effect::Attach {
+                tab,
+                session: session.clone(),
+                process,
+                size,
+                read_only: false,
+            },
+            Effect::Inspect(session),
+        ]
+    }
+
+    pub(super) fn on_shell(&mut self, tab: Tab, msg: ShellMsg) -> Vec<Effect> {
+        let now = self.now;
+        let Some(shell) = self.tab_mut(tab) else {
+            return Vec::new();
+        };
+        let told = shell.on(msg, now);
+        let mut effects = Vec::new();
+        if let Some(text) = told.clipboard {
+            effects.push(Effect::Clipboard(text));
+        }
+        if told.bell {
+            effects.push(Effect::Bell);
+        }
+        if !told.reply.is_empty() {
+            effects.push(Effect::Input(tab, told.reply.into()));
+        }
+        if let Some(line) = told.line {
+            self.say(line);
+        }
+        if told.ended {
+            effects.extend(self.on_end(tab));
+        }
+        effects
+    }
+
+    /// A program has ended: its tab goes when it ended well, and stays with its last screen when it did not.
+    fn on_end(&mut self, tab: Tab) -> Vec<Effect> {
+        let Some(shell) = self.tab_mut(tab) else {
+            return Vec::new();
+        };
+        let reload = matches!(
+            shell.kind,
+            Kind::Host {
+                then_reload: true,
+                ..
+            }
+        );
+        let well = shell.ended_well();
+        let mut effects = if well {
+            self.close_shell(tab)
+        } else {
+            Vec::new()
+        };
+        if reload && well {
+            effects.extend(self.reload());
+        }
+        effects
+    }
+
+    /// Takes a tab away.
+    pub(super) fn close_shell(&mut self, tab: Tab) -> Vec<Effect> {
+        let Some(at) = self.shells.iter().position(|shell| shell.tab == tab) else {
+            return Vec::new();
+        };
+        let shell = self.shells.remove(at);
+        if self.shown.get(&shell.session) == Some(&tab) {
+            let next = self.tabs(&shell.session).last().map(|shell| shell.tab);
+            match next {
+                Some(next) => self.shown.insert(shell.session, next),
+                None => self.shown.remove(&shell.session),
+            };
+        }
+        vec![Effect::Drop(tab)]
+    }
+
+    pub(super) fn step_shell(&mut self, by: isize) -> Vec<Effect> {
+        let Some(session) = self.current.clone() else {
+            return Vec::new();
+        };
+        let tabs: Vec<Tab> = self.tabs(&session).map(|shell| shell.tab).collect();
+        let shown = self.shown.get(&session);
+        let at = tabs.iter().position(|tab| Some(tab) == shown).unwrap_or(0);
+        if tabs.is_empty() {
+            self.say("no shell");
+            return Vec::new();
+        }
+        let next = (at.cast_signed() + by).rem_euclid(tabs.len().cast_signed());
+        if let Some(tab) = tabs.get(next.cast_unsigned()) {
+            self.shown.insert(session, *tab);
+        }
+        Vec::new()
+    }
+
+    pub(super) fn ask_to_kill(&mut self) -> Vec<Effect> {
+        let Some(shell) = self.shell() else {
+            self.say("no shell");
+            return Vec::new();
+        };
+        let tab = shell.tab;
+        if shell.ended() {
+            return self.close_shell(tab);
+        }
+        let question = format!("End {} and what runs in it?", shell.label());
+        self.ask(question, Yes::Kill(tab));
+        Vec::new()
+    }
+
+    /// A key for the program.
+    pub(super) fn type_key(&mut self, event: KeyEvent) -> Vec<Effect> {
+        let Some(shell) = self.shell_mut() else {
+            return Vec::new();
+        };
+        if shell.copying() {
+            return self.copy_key(event);
+        }
+        if shell.ended() {
+            let tab = shell.tab;
+            use crossterm::event::KeyCode::{Enter, Esc};
+            return match event.code {
+                Enter | Esc => self.close_shell(tab),
+                _ => {
+                    self.say("the program has ended; Enter closes its pane");
+                    Vec::new()
+                }
+            };
+        }
+        let tab = shell.tab;
+        let bytes = shell.encode(&event);
+        input(tab, bytes)
+    }
+
+    pub(super) fn type_paste(&mut self, text: &str) -> Vec<Effect> {
+        let Some(shell) = self.shell_mut().filter(|shell| !shell.ended()) else {
+            return Vec::new();
+        };
+        let tab = shell.tab;
+        let bytes = shell.encode_paste(text);
+        input(tab, bytes)
+    }
+
+    fn copy_key(&mut self, event: KeyEvent) -> Vec<Effect> {
+        let Some(shell) = self.shell_mut() else {
+            return Vec::new();
+        };
+        match shell.copy_key(&event) {
+            Some(text) => {
+                let count = text.chars().count();
+                self.say(format!("copied {count} characters"));
+                vec![Effect::Clipboard(text.into())]
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// Into the scrollback of the shell.
+    pub(super) fn look_back(&mut self) -> Vec<Effect> {
+        match self.shell_mut() {
+            Some(shell) => {
+                shell.start_copying();
+                self.focus_on(Pane::Shell)
+            }
+            None => {
+                self.say("no shell");
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn on_focus(&mut self, focused: bool) -> Vec<Effect> {
+        self.focused = focused;
+        if self.focus != Pane::Shell {
+            return Vec::new();
+        }
+        let Some(shell) = self.shell() else {
+            return Vec::new();
+        };
+        input(shell.tab, shell.encode_focus(focused))
+    }
+
+    /// Sizes of shown tabs follow the layout; the program is told when the size has settled.
+    pub(super) fn resize_shells(&mut self, effects: &mut Vec<Effect>) {
+        let layout = self.layout();
+        let size = size_of(layout.place(Pane::Shell), layout.class);
+        let visible = layout.place(Pane::Shell).is_some();
+        let now = self.now;
+        if let Some(shell) = self.shell_mut()
+            && visible
+        {
+            if shell.wants(size, now + SETTLED) {
+                // The first size is the one it was started with; later ones wait.
+            }
+        }
+        for shell in &mut self.shells {
+            if let Some(size) = shell.settled(now) {
+                effects.push(Effect::Resize(shell.tab, size));
+            }
+        }
+    }
+
+    pub(super) fn tick_shells(&mut self) -> Vec<Effect> {
+        // Sizes are looked at after every message.
+        Vec::new()
+    }
+}
+
+fn input(tab: Tab, bytes: Vec<u8>) -> Vec<Effect> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    vec![Effect::Input(tab, Bytes::from(bytes))]
+}
+
+/// The size of a program's terminal in a pane: without its title row.
+fn size_of(place: Option<ratatui::layout::Rect>, class: super::Class) -> TerminalSize {
+    match place {
+        Some(place) if class > super::Class::Tiny => TerminalSize {
+            rows: u32::from(place.height.saturating_sub(1).max(1)),
+            cols: u32::from(place.width.max(1)),
+        },
+        _ => SMALLEST,
+    }
+}

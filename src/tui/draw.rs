@@ -1,0 +1,625 @@
+//! The whole screen from the state. Nothing here waits or changes anything.
+
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::action::{Action, spec_of};
+use super::app::{App, Link, state_mark, state_word};
+use super::layer::Layer;
+use super::layout::{Class, Pane};
+use super::pane::text::{cells, clear, fill, middle, put, put_right};
+use super::pane::{self, Look};
+use super::session::View;
+use super::theme::{Mark, Role};
+use crate::progress::time::seconds;
+use crate::proto::controller::SessionState;
+
+/// Draws everything.
+pub fn draw(app: &App, frame: &mut Frame) {
+    let area = frame.area();
+    let cursor = draw_into(app, area, frame.buffer_mut());
+    if let Some(cursor) = cursor {
+        frame.set_cursor_position(cursor);
+    }
+}
+
+/// Draws everything into a buffer; gives the place of the cursor.
+pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    let layout = app.layout();
+    let theme = &app.setup.theme;
+    let mut cursor = None;
+    match layout.class {
+        Class::Line => {
+            one_line(app, area, buf);
+            return None;
+        }
+        Class::Tiny if app.focus != Pane::Shell => {
+            one_line(app, area, buf);
+        }
+        _ => {}
+    }
+    if let Some(strip) = layout.strip {
+        draw_strip(app, strip, buf);
+    }
+    if let Some(title) = layout.title
+        && layout.class > Class::Tiny
+    {
+        draw_title(app, title, buf);
+    }
+    for rule in &layout.rules {
+        for y in rule.top()..rule.bottom() {
+            put(
+                buf,
+                *rule,
+                rule.x,
+                y,
+                theme.vertical(),
+                theme.style(Role::Border),
+            );
+        }
+    }
+    let empty = app.view().is_none();
+    for (pane, place) in &layout.panes {
+        let look = Look {
+            theme,
+            keymap: &app.setup.keymap,
+            focused: *pane == app.focus && app.layer.is_none(),
+            now: app.now,
+        };
+        let inner = if layout.class > Class::Tiny {
+            border(app, *pane, *place, buf, &look)
+        } else {
+            *place
+        };
+        let here = match (pane, app.view()) {
+            (Pane::Sessions, _) => {
+                pane::sessions::draw(app, inner, buf, &look);
+                None
+            }
+            (Pane::Shell, _) => app
+                .shell()
+                .and_then(|shell| pane::shell::draw(shell, inner, buf, &look)),
+            (_, None) => None,
+            (Pane::Progress, Some(view)) => {
+                pane::progress::draw(view, inner, buf, &look);
+                None
+            }
+            (Pane::Timeline, Some(view)) => {
+                pane::timeline::draw(view, inner, buf, &look);
+                None
+            }
+            (Pane::Happened, Some(view)) => {
+                pane::happened::draw(view, inner, buf, &look);
+                None
+            }
+            (Pane::Dockerfile, Some(view)) => {
+                pane::dockerfile::draw(view, inner, buf, &look);
+                None
+            }
+            (Pane::Log, Some(view)) => {
+                pane::log::draw(view, inner, buf, &look);
+                None
+            }
+        };
+        if *pane == app.focus {
+            cursor = here;
+        }
+    }
+    if empty && app.complete {
+        draw_empty(app, area, buf);
+    }
+    if let Some(footer) = layout.footer {
+        let at = draw_footer(app, footer, buf);
+        cursor = at.or(cursor);
+    }
+    if let Link::Lost { .. } = app.link {
+        draw_lost(app, area, buf);
+        cursor = None;
+    }
+    if app.hint && app.layer.is_none() {
+        draw_hint(app, area, buf);
+    }
+    if let Some(layer) = &app.layer {
+        let at = layer.draw(app, area, layout.footer, buf);
+        cursor = match layer {
+            Layer::Ask { .. } => cursor,
+            _ => at,
+        };
+    }
+    draw_toast(app, area, layout.footer, buf);
+    cursor
+}
+
+/// The title row of a pane; gives what is beneath it.
+fn border(app: &App, pane: Pane, place: Rect, buf: &mut Buffer, look: &Look) -> Rect {
+    let theme = look.theme;
+    let focused = pane == app.focus;
+    let style = theme.style(if focused {
+        Role::BorderFocus
+    } else {
+        Role::Border
+    });
+    for x in place.left()..place.right() {
+        put(buf, place, x, place.y, theme.horizontal(), style);
+    }
+    let (left, right) = match (pane, app.view()) {
+        (Pane::Shell, _) => pane::shell::title(app, look),
+        (Pane::Log, Some(view)) => pane::log::title(view, look),
+        (Pane::Dockerfile, Some(view)) => pane::dockerfile::title(view, look),
+        (Pane::Timeline, Some(view)) => pane::timeline::title(view, look),
+        (Pane::Happened, Some(view)) => pane::happened::title(view, look),
+        (Pane::Progress, Some(view)) => pane::progress::title(view, look),
+        (pane, _) => (pane.title().to_owned(), String::new()),
+    };
+    let room = usize::from(place.width.saturating_sub(4));
+    let left = middle(&left, room, theme.ellipsis());
+    let inside = Rect {
+        x: place.x + 2.min(place.width),
+        width: place.width.saturating_sub(3),
+        ..place
+    };
+    let style = if focused {
+        style
+    } else {
+        theme.style(Role::Text)
+    };
+    let x = put(buf, inside, inside.x, place.y, &format!(" {left} "), style);
+    if !right.is_empty() {
+        put_right(
+            buf,
+            inside,
+            x + 1,
+            place.y,
+            &format!(" {right} "),
+            theme.style(Role::Dim),
+        );
+    }
+    Rect {
+        y: place.y + 1.min(place.height),
+        height: place.height.saturating_sub(1),
+        ..place
+    }
+}
+
+/// Name, state and steps of a session in a few words.
+fn summary(app: &App, view: &View) -> String {
+    let session = &view.session;
+    let elapsed = seconds(view.build.elapsed(session, app.now));
+    let state = state_word(session);
+    let (done, all) = if view.build.trace.steps.is_empty() {
+        (session.steps_done as usize, session.steps as usize)
+    } else {
+        view.build.trace.count()
+    };
+    let steps = &view.build.trace.steps;
+    let cached = steps
+        .iter()
+        .filter(|step| step.cached && !step.hidden)
+        .count();
+    let warnings: usize = steps.iter().map(|step| step.warnings.len()).sum();
+    let errors = steps.iter().filter(|step| step.failed()).count();
+    let mut words = vec![state.to_owned()];
+    if let Some(step) = view.build.failed_step().and_then(|step| steps.get(step))
+        && session.state() == SessionState::Failed
+    {
+        words.push(format!("at {}", label(&step.name)));
+    }
+    words.push(format!("{done}/{all}"));
+    if cached > 0 {
+        words.push(format!("{cached} cached"));
+    }
+    if errors > 0 {
+        words.push(format!("{errors} error{}", plural(errors)));
+    }
+    if warnings > 0 {
+        words.push(format!("{warnings} warning{}", plural(warnings)));
+    }
+    if view.watching {
+        words.push("watching".to_owned());
+    }
+    format!("{}  {}", words.join("  "), clock(elapsed))
+}
+
+fn plural(count: usize) -> &'static str {
+    if count == 1 { "" } else { "s" }
+}
+
+/// `[build 3/4]` of a step's name, or its first words.
+fn label(name: &str) -> String {
+    match name.find(']') {
+        Some(end) if name.starts_with('[') => name.get(..=end).unwrap_or(name).to_owned(),
+        _ => name
+            .split_whitespace()
+            .take(3)
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}
+
+/// `00:41.3`, `1:02:03`.
+fn clock(seconds: f64) -> String {
+    let whole = seconds as u64;
+    let (hours, minutes) = (whole / 3600, whole / 60 % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{:02}", whole % 60)
+    } else {
+        format!("{minutes:02}:{:04.1}", seconds - (minutes * 60) as f64)
+    }
+}
+
+fn draw_title(app: &App, place: Rect, buf: &mut Buffer) {
+    let theme = &app.setup.theme;
+    let Some(view) = app.view() else {
+        put(
+            buf,
+            place,
+            place.x + 1,
+            place.y,
+            "buildx",
+            theme.style(Role::Accent),
+        );
+        return;
+    };
+    let mark = state_mark(&view.session);
+    let x = put(
+        buf,
+        place,
+        place.x + 1,
+        place.y,
+        &view.name(),
+        theme.style(Role::Accent),
+    );
+    let right = summary(app, view);
+    let begin = put_right(buf, place, x + 1, place.y, &right, theme.style(mark.role()));
+    if begin >= place.right() {
+        let words = format!("{} {}", theme.glyph(mark), state_word(&view.session));
+        put_right(buf, place, x + 1, place.y, &words, theme.style(mark.role()));
+        return;
+    }
+    let builder = view
+        .build
+        .builder
+        .as_ref()
+        .map_or("", |(name, _)| name.as_str());
+    let room = usize::from(begin.saturating_sub(x)).saturating_sub(4);
+    let builder = middle(builder, room, theme.ellipsis());
+    put(buf, place, x + 2, place.y, &builder, theme.style(Role::Dim));
+}
+
+fn draw_strip(app: &App, place: Rect, buf: &mut Buffer) {
+    let theme = &app.setup.theme;
+    let help = format!(
+        "{} help",
+        app.setup.keymap.key(Action::Help).unwrap_or_default()
+    );
+    let help_at = put_right(buf, place, place.x, place.y, &help, theme.style(Role::Dim));
+    let inside = Rect {
+        width: help_at.saturating_sub(place.x + 1),
+        ..place
+    };
+    let at = app
+        .order
+        .iter()
+        .position(|id| Some(id) == app.current.as_ref())
+        .unwrap_or(0);
+    let tab = |(index, view): (usize, &View)| {
+        let session = &view.session;
+        let state = match session.state() {
+            SessionState::Building if session.steps > 0 => {
+                format!("{}%", session.steps_done * 100 / session.steps)
+            }
+            _ => format!(
+                "{} {}",
+                theme.glyph(state_mark(session)),
+                state_word(session)
+            ),
+        };
+        format!(
+            "{} {} {state}",
+            index + 1,
+            middle(&view.name(), 16, theme.ellipsis())
+        )
+    };
+    let tabs: Vec<String> = app.sessions().enumerate().map(tab).collect();
+    // The chosen one is always in sight.
+    let width = |tabs: &[String]| tabs.iter().map(|tab| cells(tab) + 3).sum::<usize>();
+    let mut first = 0;
+    while first < at && width(tabs.get(first..=at).unwrap_or_default()) > usize::from(inside.width)
+    {
+        first += 1;
+    }
+    let mut x = place.x;
+    for (index, (tab, view)) in tabs.iter().zip(app.sessions()).enumerate().skip(first) {
+        let here = index == at && app.current.is_some();
+        let style = if here {
+            theme.style(Role::Accent)
+        } else {
+            theme.style(state_mark(&view.session).role())
+        };
+        let text = if here {
+            format!("[{tab}]")
+        } else {
+            format!(" {tab} ")
+        };
+        x = put(buf, inside, x, place.y, &text, style) + 1;
+    }
+}
+
+/// One line, or two: for screens on which nothing else fits.
+fn one_line(app: &App, area: Rect, buf: &mut Buffer) {
+    let theme = &app.setup.theme;
+    let Some(view) = app.view() else {
+        put(
+            buf,
+            area,
+            area.x,
+            area.y,
+            "buildx: no session",
+            theme.style(Role::Text),
+        );
+        return;
+    };
+    let mark = state_mark(&view.session);
+    let elapsed = seconds(view.build.elapsed(&view.session, app.now));
+    let exit = view
+        .build
+        .failure()
+        .and_then(|failure| failure.process_exit_code);
+    let state = match exit {
+        Some(code) => format!("exit {code}"),
+        None => state_word(&view.session).to_owned(),
+    };
+    let line = format!(
+        "{} {} {state} {elapsed:.0}s",
+        view.name(),
+        theme.glyph(mark)
+    );
+    put(buf, area, area.x, area.y, &line, theme.style(mark.role()));
+}
+
+fn draw_empty(app: &App, area: Rect, buf: &mut Buffer) {
+    let theme = &app.setup.theme;
+    let keys = &app.setup.keymap;
+    let lines = [
+        "No sessions.".to_owned(),
+        String::new(),
+        format!(
+            "{} builds a directory, {} attaches by id; or in another terminal:",
+            keys.key(Action::NewSession).unwrap_or_default(),
+            keys.key(Action::AttachId).unwrap_or_default()
+        ),
+        "    buildx build -t app .".to_owned(),
+        "    buildx debug build .".to_owned(),
+    ];
+    let widest = lines.iter().map(|line| cells(line)).max().unwrap_or(0);
+    let x = area.x
+        + area
+            .width
+            .saturating_sub(u16::try_from(widest).unwrap_or(area.width))
+            / 2;
+    let top = area.y + area.height.saturating_sub(5) / 2;
+    for (line, y) in lines.iter().zip(top..) {
+        put(buf, area, x, y, line, theme.style(Role::Text));
+    }
+}
+
+fn draw_lost(app: &App, area: Rect, buf: &mut Buffer) {
+    let theme = &app.setup.theme;
+    let Link::Lost {
+        reason,
+        retry,
+        tries,
+    } = &app.link
+    else {
+        return;
+    };
+    let wait = if *retry == i64::MAX {
+        "trying now".to_owned()
+    } else {
+        let seconds = (retry - app.now).max(0) as f64 / 1000.0;
+        format!("next try in {seconds:.1} s")
+    };
+    let lines = [
+        crate::term::escape::line(reason).into_owned(),
+        format!("tried {tries} times; {wait}"),
+        format!(
+            "{} leaves; builds and shells live in the server",
+            app.setup.keymap.key(Action::Detach).unwrap_or_default()
+        ),
+    ];
+    let widest = lines.iter().map(|line| cells(line)).max().unwrap_or(0);
+    let inner = pane::text::window(theme, "no server", widest, lines.len(), area, buf);
+    for (line, y) in lines.iter().zip(inner.top()..) {
+        put(buf, inner, inner.x, y, line, theme.style(Role::Text));
+    }
+}
+
+fn draw_hint(app: &App, area: Rect, buf: &mut Buffer) {
+    let theme = &app.setup.theme;
+    let keys = &app.setup.keymap;
+    let key = |action| keys.key(action).unwrap_or_default();
+    let lines = [
+        format!(
+            "{} moves between panes, {} and {} between sessions",
+            key(Action::NextPane),
+            key(Action::NextSession),
+            key(Action::PrevSession)
+        ),
+        format!(
+            "{} opens a shell in the failed step; {} and {} go back here",
+            key(Action::ShellAfter),
+            keys.prefix,
+            key(Action::ToggleShell)
+        ),
+        format!(
+            "{} shows what happened, {} the next error",
+            key(Action::Happened),
+            key(Action::NextError)
+        ),
+        format!(
+            "{} leaves and everything goes on; {} comes back",
+            key(Action::Detach),
+            "buildx debug"
+        ),
+        format!(
+            "{} shows the keys of each pane. Any key closes this.",
+            key(Action::Help)
+        ),
+    ];
+    let widest = lines.iter().map(|line| cells(line)).max().unwrap_or(0);
+    let inner = pane::text::window(theme, "welcome", widest, lines.len(), area, buf);
+    for (line, y) in lines.iter().zip(inner.top()..) {
+        put(buf, inner, inner.x, y, line, theme.style(Role::Text));
+    }
+}
+
+fn draw_toast(app: &App, area: Rect, footer: Option<Rect>, buf: &mut Buffer) {
+    let theme = &app.setup.theme;
+    let text = match (&app.stopping, &app.toast) {
+        (Some(stopping), _) => {
+            let seconds = (stopping.at - app.now).max(0).div_euclid(1000) + 1;
+            (
+                false,
+                format!("stopping the build in {seconds} s; u takes it back"),
+            )
+        }
+        (None, Some(toast)) => (toast.error, toast.text.clone()),
+        (None, None) => return,
+    };
+    let (error, text) = text;
+    let bottom = footer.map_or(area.bottom(), |footer| footer.top());
+    if bottom <= area.top() + 1 {
+        return;
+    }
+    let text = middle(
+        &text,
+        usize::from(area.width).saturating_sub(4),
+        theme.ellipsis(),
+    );
+    let mark = if error { Mark::Failed } else { Mark::Ok };
+    let line = format!(" {} {text} ", theme.glyph(mark));
+    let width = u16::try_from(cells(&line)).unwrap_or(area.width);
+    let place = Rect {
+        x: area.right().saturating_sub(width),
+        y: bottom - 1,
+        width: width.min(area.width),
+        height: 1,
+    };
+    clear(buf, place);
+    let style = theme.style(if error { Role::Error } else { Role::Accent });
+    let style = style.add_modifier(ratatui::style::Modifier::REVERSED);
+    put(buf, place, place.x, place.y, &line, style);
+}
+
+/// Keys that make sense now, or the question.
+fn draw_footer(app: &App, place: Rect, buf: &mut Buffer) -> Option<Position> {
+    let theme = &app.setup.theme;
+    if let Some(Layer::Ask { question, .. }) = &app.layer {
+        fill(buf, place, place.y, theme.style(Role::Bar));
+        let line = format!(" {question} y/N ");
+        put(buf, place, place.x, place.y, &line, theme.style(Role::Bar));
+        return None;
+    }
+    let shell = app.focus == Pane::Shell;
+    let word = match (shell, app.prefixed.is_some()) {
+        (true, false) => "SHELL",
+        (true, true) => "PREFIX",
+        (false, _) => "NAV",
+    };
+    let mut x = put(
+        buf,
+        place,
+        place.x + 1,
+        place.y,
+        word,
+        theme.style(Role::Key),
+    ) + 1;
+    if shell && app.prefixed.is_none() {
+        let text = format!("{} then:", app.setup.keymap.prefix);
+        x = put(buf, place, x, place.y, &text, theme.style(Role::Dim)) + 1;
+    }
+    for action in footer_actions(app) {
+        let Some(spec) = spec_of(action) else {
+            continue;
+        };
+        let Some(key) = app.setup.keymap.key(action) else {
+            continue;
+        };
+        let width = cells(&key) + cells(spec.short) + 3;
+        if usize::from(place.right().saturating_sub(x)) < width {
+            break;
+        }
+        x = put(buf, place, x, place.y, &key, theme.style(Role::Key)) + 1;
+        x = put(buf, place, x, place.y, spec.short, theme.style(Role::Text)) + 2;
+    }
+    None
+}
+
+/// The actions that make sense now, the most used first.
+fn footer_actions(app: &App) -> Vec<Action> {
+    use Action as A;
+    let Some(view) = app.view() else {
+        return vec![
+            A::NewSession,
+            A::AttachId,
+            A::CommandLine,
+            A::Help,
+            A::Detach,
+        ];
+    };
+    let building = view.session.state() == SessionState::Building;
+    match app.focus {
+        Pane::Shell => vec![
+            A::ToggleShell,
+            A::NextSession,
+            A::Zoom,
+            A::Scrollback,
+            A::NextPane,
+            A::NextShell,
+            A::Reload,
+            A::Detach,
+            A::Help,
+        ],
+        Pane::Sessions => vec![
+            A::Open,
+            A::NewSession,
+            A::AttachId,
+            A::Prune,
+            A::NextPane,
+            A::Quit,
+            A::Detach,
+            A::Help,
+        ],
+        Pane::Log => vec![
+            A::Search,
+            A::Filter,
+            A::WholeLog,
+            A::Clock,
+            A::Save,
+            A::Copy,
+            A::NextPane,
+            A::Help,
+        ],
+        _ if building => vec![
+            A::Cancel,
+            A::NextPane,
+            A::Log,
+            A::Timeline,
+            A::NextSession,
+            A::Detach,
+            A::Help,
+        ],
+        _ => vec![
+            A::ShellAfter,
+            A::NextError,
+            A::Happened,
+            A::Reload,
+            A::Edit,
+            A::NextPane,
+            A::Zoom,
+            A::Detach,
+            A::Help,
+        ],
+    }
+}

@@ -1,0 +1,95 @@
+use super::*;
+
+fn map(changes: &[(&str, &str)]) -> Result<Keymap, String> {
+    let changes = changes
+        .iter()
+        .map(|(name, keys)| ((*name).to_owned(), (*keys).to_owned()))
+        .collect();
+    Keymap::new(Key::parse("ctrl-a").unwrap(), &changes)
+}
+
+fn key(text: &str) -> Key {
+    Key::parse(text).unwrap()
+}
+
+#[test]
+fn the_table_has_no_conflict_and_unique_names() {
+    let map = map(&[]).unwrap();
+    let mut names: Vec<_> = ACTIONS.iter().map(|spec| spec.name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), ACTIONS.len());
+    assert_eq!(map.action(key("z"), Listener::Pane), Some(Action::Zoom));
+    assert_eq!(map.action(key("z"), Listener::Shell), Some(Action::Zoom));
+}
+
+#[test]
+fn n_is_the_next_match_only_while_a_search_is_on() {
+    let map = map(&[]).unwrap();
+    let n = key("n");
+    let text = |searching| Listener::Text { searching };
+    assert_eq!(map.action(n, text(true)), Some(Action::NextMatch));
+    assert_eq!(map.action(n, text(false)), Some(Action::NextSession));
+    assert_eq!(map.action(n, Listener::Pane), Some(Action::NextSession));
+    assert_eq!(map.action(key("N"), text(true)), Some(Action::PrevMatch));
+    assert_eq!(map.action(key("N"), text(false)), None);
+}
+
+#[test]
+fn conflicts_and_words_that_mean_nothing_are_told() {
+    let table = [
+        (
+            ("zoom", "r"),
+            "keys.reload: r already means zoom; give one of them another key",
+        ),
+        (
+            ("zom", "r"),
+            "keys.zom: no such action; did you mean \"zoom\"?; 'buildx debug --keys' lists them",
+        ),
+        (
+            ("zoom", "hyper-q"),
+            "keys.zoom: unknown key \"hyper-q\"; keys look like ctrl-a, shift-tab, f1, G or space",
+        ),
+    ];
+    for (change, expected) in table {
+        let error = map(&[change]).unwrap_err();
+        assert!(
+            error.split(';').next() == expected.split(';').next(),
+            "{error}\n{expected}"
+        );
+    }
+    // A swap is no conflict.
+    assert!(map(&[("zoom", "r"), ("reload", "z")]).is_ok());
+    let none = map(&[("zoom", "")]).unwrap();
+    assert_eq!(none.action(key("z"), Listener::Pane), None);
+}
+
+#[test]
+fn keys_are_read_as_they_are_shown() {
+    for text in [
+        "Ctrl-a",
+        "Shift-Tab",
+        "F1",
+        "G",
+        "Space",
+        "Alt-x",
+        "Enter",
+        "Pgdn",
+        "?",
+        "-",
+        "+",
+        "^",
+    ] {
+        assert_eq!(key(text).to_string(), text);
+        assert_eq!(key(&key(text).to_string()), key(text));
+    }
+    assert_eq!(
+        Key::new(KeyCode::BackTab, KeyModifiers::NONE),
+        key("shift-tab")
+    );
+    assert_eq!(Key::new(KeyCode::Char('g'), KeyModifiers::SHIFT), key("G"));
+    assert_eq!(
+        Key::new(KeyCode::Char('A'), KeyModifiers::CONTROL),
+        key("ctrl-a")
+    );
+}

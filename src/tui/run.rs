@@ -1,0 +1,312 @@
+//! The loop: what happens becomes messages, messages change the state, the state is drawn.
+//!
+//! It draws on change only. A key is drawn at once; a flood is drawn 30 times a second; a slow terminal gets fewer
+//! frames.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, EventStream};
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::mpsc;
+
+use super::app::{App, Setup};
+use super::link::{Connect, Links};
+use super::msg::{Effect, Msg};
+use super::screen::{self, Screen};
+use crate::client::Client;
+use crate::monitor::exec::now;
+use crate::monitor::terminal::{Event as TerminalEvent, Mode, Terminal};
+
+/// Messages that wait for the loop.
+const QUEUE: usize = 64;
+
+/// Messages that are taken before a frame is drawn.
+const BATCH: usize = 64;
+
+/// Time between frames in a flood.
+const FRAME: Duration = Duration::from_micros(33_333);
+
+/// Frames that may follow each other without that time.
+const BURST: u32 = 4;
+
+/// What the screen begins with.
+#[derive(Debug)]
+pub enum Begin {
+    /// The sessions of the server.
+    Sessions,
+    /// A build that has been started.
+    Build(super::msg::BuildId),
+    /// A session, and a process in it if one is named.
+    Session {
+        /// Id.
+        session: String,
+        /// Id.
+        process: Option<String>,
+        /// Only look on.
+        read_only: bool,
+    },
+}
+
+/// How the screen was left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// For the screen that was there before, a line each.
+    pub lines: Vec<String>,
+    /// Exit code.
+    pub code: u8,
+}
+
+/// Runs the screen on the user's terminal until it is left.
+///
+/// # Errors
+/// The terminal cannot be used; one line.
+pub async fn run(
+    setup: Setup,
+    client: Client,
+    connect: Connect,
+    begin: Begin,
+) -> Result<Left, String> {
+    let cannot = |error: io::Error| format!("cannot use the terminal: {error}");
+    let mut terminal = Terminal::open().map_err(cannot)?;
+    terminal.undo_with(screen::undo());
+    terminal.mode(Mode::Raw);
+    let size = size(&terminal);
+    let screen = Screen::open(size, setup.mouse).map_err(cannot)?;
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let mut links = Links::new(sender, setup.caller.clone(), setup.invoke.clone(), connect);
+    let mut app = App::new(setup, size, now());
+    let mut effects = links.use_client(client);
+    effects.extend(app.begin(begin));
+    let mut main = Loop {
+        app,
+        links,
+        screen,
+        terminal,
+        receiver,
+        pace: Pace::new(),
+        dirty: true,
+        left: None,
+    };
+    main.perform(effects);
+    let left = main.run().await;
+    drop(main);
+    Ok(left)
+}
+
+fn size(terminal: &Terminal) -> (u16, u16) {
+    let size = terminal.size();
+    let cut = |count: u32| u16::try_from(count).unwrap_or(u16::MAX);
+    (cut(size.cols), cut(size.rows))
+}
+
+struct Loop {
+    app: App,
+    links: Links,
+    screen: Screen,
+    terminal: Terminal,
+    receiver: mpsc::Receiver<Msg>,
+    pace: Pace,
+    dirty: bool,
+    left: Option<Left>,
+}
+
+impl Loop {
+    async fn run(&mut self) -> Left {
+        let mut input = EventStream::new();
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            if let Some(left) = self.left.take() {
+                return left;
+            }
+            let draw_at = self.draw();
+            let deadline = self.deadline();
+            let wake = match (draw_at, deadline) {
+                (Some(one), Some(other)) => Some(one.min(other)),
+                (one, other) => one.or(other),
+            };
+            tokio::select! {
+                biased;
+                event = self.terminal.next_signal() => match event {
+                    TerminalEvent::Gone => self.update(Msg::Terminate),
+                    TerminalEvent::Continued => {
+                        self.screen.switch_on(self.app.mouse);
+                        // What was typed for the shell in between is not ours.
+                        input = EventStream::new();
+                        self.resized();
+                        self.update(Msg::Continued);
+                    }
+                    TerminalEvent::Resized => self.resized(),
+                    TerminalEvent::Keys(_) => {}
+                },
+                event = input.next() => {
+                    let mut next = Some(event);
+                    while let Some(event) = next {
+                        match event {
+                            Some(Ok(event)) => self.input(event),
+                            // The keyboard is gone.
+                            Some(Err(_)) | None => {
+                                self.update(Msg::Terminate);
+                                break;
+                            }
+                        }
+                        next = match self.left {
+                            None => input.next().now_or_never(),
+                            Some(_) => None,
+                        };
+                    }
+                }
+                () = self.screen.written(), if self.screen.busy() => {}
+                count = self.receiver.recv_many(&mut batch, BATCH) => {
+                    if count == 0 {
+                        self.update(Msg::Terminate);
+                    }
+                    for msg in batch.drain(..) {
+                        self.update(msg);
+                    }
+                }
+                () = sleep(wake) => {
+                    if deadline.is_some_and(|at| at <= Instant::now()) {
+                        self.update(Msg::Tick);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Draws if it is time to; when it will be otherwise.
+    fn draw(&mut self) -> Option<Instant> {
+        if !self.dirty || !self.screen.ready() {
+            return None;
+        }
+        let now = Instant::now();
+        match self.pace.allow(now) {
+            Ok(()) => {
+                self.dirty = false;
+                self.screen.draw(&self.app);
+                None
+            }
+            Err(at) => Some(at),
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let at = self.app.deadline()?;
+        let wait = u64::try_from(at.saturating_sub(now()).max(0)).unwrap_or(0);
+        Some(Instant::now() + Duration::from_millis(wait))
+    }
+
+    fn input(&mut self, event: Event) {
+        let msg = match event {
+            Event::Key(key) => {
+                self.pace.hurry();
+                Msg::Key(key)
+            }
+            Event::Mouse(mouse) => {
+                self.pace.hurry();
+                Msg::Mouse(mouse)
+            }
+            Event::Paste(text) => Msg::Paste(text),
+            Event::FocusGained => Msg::Focus(true),
+            Event::FocusLost => Msg::Focus(false),
+            Event::Resize(..) => return self.resized(),
+        };
+        self.update(msg);
+    }
+
+    fn resized(&mut self) {
+        let size = size(&self.terminal);
+        if size != self.app.size {
+            self.screen.resize(size);
+            self.update(Msg::Resize(size.0, size.1));
+        }
+    }
+
+    fn update(&mut self, msg: Msg) {
+        let effects = self.app.update(now(), msg);
+        self.dirty |= std::mem::replace(&mut self.app.changed, true);
+        self.perform(effects);
+    }
+
+    fn perform(&mut self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Clipboard(text) => self.screen.clipboard(&text),
+                Effect::Bell => self.screen.bell(),
+                Effect::Title(title) => self.screen.title(&title),
+                Effect::Mouse(ours) => self.screen.mouse(ours),
+                Effect::Redraw => self.screen.redraw(),
+                Effect::Suspend => self.terminal.suspend(),
+                Effect::Leave { lines, code } => {
+                    self.left.get_or_insert(Left { lines, code });
+                }
+                effect => self.links.perform(effect),
+            }
+        }
+    }
+}
+
+async fn sleep(until: Option<Instant>) {
+    match until {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// When frames may be drawn: a few at once, then one in [`FRAME`].
+#[derive(Debug)]
+struct Pace {
+    /// When the next one would be due if they had all come regularly.
+    due: Instant,
+    hurry: bool,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self {
+            due: Instant::now(),
+            hurry: false,
+        }
+    }
+
+    /// The next frame is drawn at once.
+    fn hurry(&mut self) {
+        self.hurry = true;
+    }
+
+    fn allow(&mut self, now: Instant) -> Result<(), Instant> {
+        let earliest = now.checked_sub(FRAME * BURST).unwrap_or(now);
+        self.due = self.due.max(earliest);
+        if std::mem::take(&mut self.hurry) || self.due <= now {
+            self.due += FRAME;
+            // Keys must not use up the time of many frames to come.
+            self.due = self.due.min(now + FRAME);
+            return Ok(());
+        }
+        Err(self.due)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_frames_at_once_then_thirty_a_second_and_keys_never_wait() {
+        let start = Instant::now();
+        let mut pace = Pace::new();
+        let later = start + Duration::from_secs(1);
+        let burst = (0..100).take_while(|_| pace.allow(later).is_ok()).count();
+        assert_eq!(burst, BURST as usize + 1);
+        let frames = (0..1000)
+            .filter(|millis| pace.allow(later + Duration::from_millis(*millis)).is_ok())
+            .count();
+        assert!((29..=31).contains(&frames), "{frames}");
+        let end = later + Duration::from_secs(1);
+        for _ in 0..100 {
+            pace.hurry();
+            assert!(pace.allow(end).is_ok());
+        }
+        assert!(pace.allow(end + FRAME).is_ok());
+    }
+}

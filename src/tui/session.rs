@@ -1,0 +1,219 @@
+//! One session as this client has seen it: what the server says of it, and the place that each pane is at.
+
+use std::collections::HashMap;
+
+use prost::Message;
+
+use super::pane::{dockerfile, happened, log, progress, timeline};
+use crate::progress::time::{Nanos, now as clock};
+use crate::progress::trace::Trace;
+use crate::proto::control::StatusResponse;
+use crate::proto::controller::trace_event::Event;
+use crate::proto::controller::{
+    BuildFailure, InspectResponse, LineRange, LogCount, Outcome, Session, SourceFile, TraceEvent,
+    outcome,
+};
+use crate::term::escape;
+
+/// Lines from before the build that are kept.
+const NOTES: usize = 100;
+
+/// Source files that are kept, and the most bytes of each.
+const FILES: (usize, usize) = (64, 1 << 20);
+
+/// What was seen of the last build of a session.
+#[derive(Debug, Default)]
+pub struct Build {
+    /// Its number, from 1; 0: none.
+    pub number: u32,
+    /// Its steps.
+    pub trace: Trace,
+    /// Where the engine is: the builder and its driver.
+    pub builder: Option<(String, String)>,
+    /// Lines from before the build: `true` for a warning.
+    pub notes: Vec<(bool, String)>,
+    /// Its source files.
+    pub files: Vec<SourceFile>,
+    /// Digest of a vertex → file and lines.
+    pub places: HashMap<String, (usize, Vec<LineRange>)>,
+    /// Digest of a vertex → how much it logged.
+    pub counts: HashMap<String, LogCount>,
+    /// Lines and bytes of the whole log.
+    pub total: (u64, u64),
+    /// Lines that are said once it has succeeded.
+    pub remarks: Vec<String>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Counts what has been seen: whoever has derived something knows whether to do it again.
+    pub version: u64,
+    /// Why its trace cannot be read.
+    pub trouble: Option<String>,
+}
+
+impl Build {
+    /// Merges one event of the trace.
+    pub fn see(&mut self, event: TraceEvent) {
+        self.version += 1;
+        let now: Nanos = event.time.saturating_mul(1_000_000);
+        let now = if now == 0 { clock() } else { now };
+        self.trace.begin(now);
+        let Some(event) = event.event else { return };
+        match event {
+            Event::Note(line) => self.note(false, &line),
+            Event::Warning(line) => self.note(true, &line),
+            Event::Header(header) => {
+                self.builder = Some((
+                    escape::line(&header.builder).into_owned(),
+                    escape::line(&header.driver).into_owned(),
+                ));
+            }
+            Event::Status(bytes) => {
+                if let Ok(batch) = StatusResponse::decode(bytes) {
+                    self.trace.apply(&batch, now);
+                }
+            }
+            Event::LocalStatus(bytes) => {
+                if let Ok(batch) = StatusResponse::decode(bytes) {
+                    self.trace.apply_local(&batch, now);
+                }
+            }
+            Event::ClockSkew(skew) => self.trace.set_clock(now.saturating_add(skew), now),
+            Event::Remark(line) => self.remarks.push(escape::line(&line).into_owned()),
+            Event::Outcome(outcome) => {
+                if let (true, Some(outcome::End::Failed(failure))) =
+                    (self.files.is_empty(), &outcome.end)
+                {
+                    self.files = failure.sources.iter().map(of_failure).collect();
+                }
+                self.outcome = Some(outcome);
+            }
+            Event::Sources(sources) => {
+                let first = self.files.len();
+                for location in sources.locations {
+                    let file = first + location.file as usize;
+                    self.places.insert(location.vertex, (file, location.ranges));
+                }
+                let room = FILES.0.saturating_sub(first);
+                let files = sources.files.into_iter().take(room).map(|mut file| {
+                    file.data.truncate(FILES.1);
+                    file
+                });
+                self.files.extend(files);
+            }
+            Event::LogCounts(counts) => {
+                self.total = (counts.lines, counts.bytes);
+                for count in counts.steps {
+                    self.counts.insert(count.vertex.clone(), count);
+                }
+            }
+        }
+    }
+
+    fn note(&mut self, warning: bool, line: &str) {
+        if self.notes.len() < NOTES {
+            self.notes.push((warning, escape::line(line).into_owned()));
+        }
+    }
+
+    /// Why it failed.
+    pub fn failure(&self) -> Option<&BuildFailure> {
+        match &self.outcome.as_ref()?.end {
+            Some(outcome::End::Failed(failure)) => Some(failure),
+            _ => None,
+        }
+    }
+
+    /// The step that failed, by its index.
+    pub fn failed_step(&self) -> Option<usize> {
+        let named = self
+            .failure()
+            .and_then(|failure| self.trace.index(&failure.vertex));
+        named.or_else(|| self.trace.steps.iter().position(|step| step.failed()))
+    }
+
+    /// Time since it began, until now or its end.
+    pub fn elapsed(&self, session: &Session, now: i64) -> Nanos {
+        if session.started == 0 {
+            return 0;
+        }
+        let end = if session.ended > 0 {
+            session.ended
+        } else {
+            now
+        };
+        end.saturating_sub(session.started)
+            .max(0)
+            .saturating_mul(1_000_000)
+    }
+}
+
+fn of_failure(excerpt: &crate::proto::controller::SourceExcerpt) -> SourceFile {
+    let mut data = excerpt.data.clone();
+    data.truncate(FILES.1);
+    SourceFile {
+        name: excerpt.filename.clone(),
+        data,
+        language: String::new(),
+    }
+}
+
+/// A session on this screen.
+#[derive(Debug, Default)]
+pub struct View {
+    /// What the server says of it.
+    pub session: Session,
+    /// Its last build.
+    pub build: Build,
+    /// What the server tells when it is asked for everything.
+    pub inspected: Option<InspectResponse>,
+    /// Its trace is being read.
+    pub followed: bool,
+    /// Whether its context is being watched.
+    pub watching: bool,
+    /// A person has chosen something in it, so nothing jumps.
+    pub touched: bool,
+    /// The place in the steps.
+    pub progress: progress::State,
+    /// The place in the log.
+    pub log: log::State,
+    /// The place in the source.
+    pub dockerfile: dockerfile::State,
+    /// The place in the story of the end.
+    pub happened: happened::State,
+    /// The place in the bars.
+    pub timeline: timeline::State,
+}
+
+impl View {
+    /// A session that has not been opened.
+    pub fn new(session: Session) -> Self {
+        Self {
+            session,
+            ..Self::default()
+        }
+    }
+
+    /// Begins the view of another build; the places in the panes stay.
+    pub fn begin(&mut self, number: u32) {
+        self.build = Build {
+            number,
+            ..Build::default()
+        };
+        self.inspected = None;
+        self.log.begin();
+    }
+
+    /// Its name, or the beginning of its id.
+    pub fn name(&self) -> String {
+        name(&self.session)
+    }
+}
+
+/// The name of a session, or the beginning of its id; harmless and on one line.
+pub fn name(session: &Session) -> String {
+    if session.name.is_empty() {
+        session.id.chars().take(7).collect()
+    } else {
+        escape::line(&session.name).into_owned()
+    }
+}

@@ -12,6 +12,7 @@ use crate::support::context::Context;
 use crate::support::engine::engine;
 use crate::support::shared::{Sessions, Shared, ended};
 
+mod elsewhere;
 mod recover;
 mod states;
 
@@ -355,6 +356,7 @@ async fn rebuild_keeps_the_traces_of_earlier_builds() {
     let request = RebuildRequest {
         session: id,
         caller: None,
+        attaches: false,
     };
     let status = api.rebuild(request).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::InvalidArgument);

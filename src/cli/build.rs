@@ -136,6 +136,7 @@ impl Build {
             keep: self.manner.keep.unwrap_or(0),
             detached: detach,
             keep_success: false,
+            attaches: false,
         };
         let mut api = client.api.clone();
         let started = api.build(request).await;

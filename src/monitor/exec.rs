@@ -568,6 +568,7 @@ impl Monitor {
         let request = RebuildRequest {
             session: self.current()?,
             caller: Some(self.setup.caller.clone()),
+            attaches: true,
         };
         let started = self.api.rebuild(request).await?.into_inner();
         self.process = None;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use buildx::client::{self, Client, Options};
 use buildx::paths::{Env, holders};
-use buildx::proto::controller::{Session, SessionState};
+use buildx::proto::controller::{Caller, Session, SessionState};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 use tempfile::TempDir;
@@ -93,6 +93,23 @@ impl Shared {
         let id = output.out().trim().to_owned();
         assert_eq!(id.len(), 25, "{output}");
         id
+    }
+
+    /// What belongs to a caller that builds on the server's engine, for requests made by hand.
+    pub fn caller(&self) -> Caller {
+        let home = self.dir.path().to_str().unwrap();
+        let environment = [
+            ("DOCKER_HOST", self.host.as_str()),
+            ("HOME", home),
+            ("PATH", "/usr/bin:/bin"),
+        ];
+        let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned().into());
+        Caller {
+            environment: environment.into_iter().map(text).collect(),
+            directory: home.to_owned(),
+            umask: 0o022,
+            ..Caller::default()
+        }
     }
 
     /// A client in this process.

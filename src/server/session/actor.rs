@@ -16,7 +16,7 @@ use crate::build::options::BuildOptions;
 use crate::proto::controller::trace_event::Event;
 use crate::server::build::{self, Order, Ran, Surrounding};
 use crate::server::caller::{Input, STREAM_QUEUE, Waiting};
-use crate::server::journal::{self, Journal};
+use crate::server::journal::Journal;
 use crate::server::outcome;
 use crate::server::process::{Counts, Processes, describe};
 use crate::server::recorder::{Recorder, now};
@@ -165,8 +165,10 @@ impl Actor {
             });
         }
         if keep
-            && let Ok(dir) = self.server.store().dir(&self.session.id)
-            && let Err(error) = journal::write_meta(&dir, &self.record.encode())
+            && let Err(error) = self
+                .server
+                .store()
+                .describe(&self.session.id, &self.record.encode())
         {
             // The session lives on without; only a server that starts anew would not know it.
             self.server.says(&self.session.id, &error.to_string());

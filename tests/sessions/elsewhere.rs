@@ -4,7 +4,7 @@
 use std::io::{BufRead, BufReader};
 
 use buildx::client::Client;
-use buildx::proto::controller::{BuildRequest, ExecRequest, Session};
+use buildx::proto::controller::{BuildRequest, ExecRequest};
 
 use super::*;
 use crate::support::cmd::{Buildx, Running};

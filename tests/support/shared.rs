@@ -212,6 +212,9 @@ pub trait Sessions {
     /// All sessions, oldest first.
     fn sessions(&self) -> impl Future<Output = Vec<Session>>;
 
+    /// Waits for a session, whichever it is, that is as `fits` wants it.
+    fn wait_for_any(&self, fits: impl Fn(&Session) -> bool) -> impl Future<Output = Session>;
+
     /// Waits until a session is as `fits` wants it.
     fn wait_for(&self, id: &str, fits: impl Fn(&Session) -> bool) -> impl Future<Output = Session>;
 }
@@ -224,6 +227,11 @@ impl Sessions for Client {
     }
 
     async fn wait_for(&self, id: &str, fits: impl Fn(&Session) -> bool) -> Session {
+        self.wait_for_any(|session| session.id == id && fits(session))
+            .await
+    }
+
+    async fn wait_for_any(&self, fits: impl Fn(&Session) -> bool) -> Session {
         use buildx::proto::controller::WatchSessionsRequest;
         use buildx::proto::controller::session_event::Event;
         let mut last = None;
@@ -232,9 +240,7 @@ impl Sessions for Client {
             let events = api.watch_sessions(WatchSessionsRequest {}).await.unwrap();
             let mut events = events.into_inner();
             while let Some(event) = events.message().await.unwrap() {
-                if let Some(Event::Changed(session)) = event.event
-                    && session.id == id
-                {
+                if let Some(Event::Changed(session)) = event.event {
                     if fits(&session) {
                         return session;
                     }
@@ -245,7 +251,7 @@ impl Sessions for Client {
         };
         match tokio::time::timeout(Duration::from_secs(60), watch).await {
             Ok(session) => session,
-            Err(_) => panic!("session {id} did not become as expected; last: {last:?}"),
+            Err(_) => panic!("no session became as expected; last: {last:?}"),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::paths::Env;
 pub mod build;
 pub mod choice;
 pub mod debug;
+mod runtime;
 pub mod server;
 pub mod stop;
 pub mod version;

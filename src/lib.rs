@@ -17,10 +17,11 @@
 //!   what of its output a real terminal may obey.
 //! * [`proto`]: generated messages, ours and BuildKit's.
 //! * [`config`]: the configuration file → one plain value.
+//! * [`signals`]: the names of the signals that processes can be sent.
 //! * [`paths`]: where state, sockets, locks and configuration live.
 //!
-//! Dependence goes one way: `paths`, `proto` ← `engine`, `builder`, `term` ← `progress` ← `build` ← `server` ←
-//! `client` ← `monitor` ← `tui` ← `cli`. `tui` knows neither `server` nor `engine`.
+//! Dependence goes one way: `paths`, `proto`, `signals` ← `engine`, `builder`, `term` ← `progress` ← `build` ←
+//! `server` ← `client` ← `monitor` ← `tui` ← `cli`. `tui` knows neither `server` nor `engine`.
 //!
 //! # Words
 //!
@@ -41,5 +42,6 @@ pub mod paths;
 pub mod progress;
 pub mod proto;
 pub mod server;
+pub mod signals;
 pub mod term;
 pub mod tui;

@@ -4,9 +4,8 @@
 //! runs [`build`]s, keeps their state and lets [`process`]es run in it. [`journal`] keeps traces on
 //! disk. The same server runs in the process of a client that wants none in the background.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -88,7 +87,6 @@ pub struct Server {
     started: SystemTime,
     usage: watch::Sender<Usage>,
     store: Store,
-    disk: AtomicUsize,
     /// In order of their making.
     sessions: RwLock<Vec<Arc<Session>>>,
     changes: broadcast::Sender<SessionEvent>,
@@ -125,7 +123,6 @@ impl Server {
         let server = Arc::new(Self {
             started: SystemTime::now(),
             usage: watch::Sender::default(),
-            disk: AtomicUsize::new(0),
             sessions: RwLock::default(),
             changes: broadcast::channel(CHANGES).0,
             holds: Arc::default(),
@@ -175,7 +172,7 @@ impl Server {
             sessions: number(self.sessions().len()),
             builds: number(usage.builds),
             processes: number(usage.processes),
-            disk: self.disk.load(Ordering::Relaxed) as u64,
+            disk: self.store.used(),
             disk_budget: self.settings.disk_budget,
             clients: u32::try_from(self.settings.life.clients()).unwrap_or(u32::MAX),
             memory: memory::resident(),
@@ -333,20 +330,19 @@ impl Server {
 
     /// Forgets the oldest finished sessions beyond the budget, in the background.
     pub(crate) fn enforce_budget(self: &Arc<Self>) {
+        if !self.store.wants_enforcing() {
+            return;
+        }
         let server = Arc::clone(self);
         tokio::task::spawn_blocking(move || {
-            let Ok(_only) = server.enforcing.try_lock() else {
-                return;
+            let _only = server.enforcing.lock();
+            let busy = || {
+                let sessions = server.sessions().into_iter();
+                let busy = sessions.filter(|session| session.is_busy());
+                busy.map(|session| session.id.clone()).collect()
             };
-            let busy = server
-                .sessions()
-                .into_iter()
-                .filter(|session| session.is_busy());
-            let busy: HashSet<String> = busy.map(|session| session.id.clone()).collect();
-            match server.store.enforce(&busy) {
+            match server.store.enforce(busy) {
                 Ok(done) => {
-                    let used = usize::try_from(done.used).unwrap_or(usize::MAX);
-                    server.disk.store(used, Ordering::Relaxed);
                     for id in done.removed {
                         server.leave_out(&id);
                     }

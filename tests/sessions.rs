@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use buildx::proto::controller::trace_event::Event;
 use buildx::proto::controller::{
-    InputChunk, RebuildRequest, SessionRequest, SessionState, TraceRequest, outcome,
+    InputChunk, RebuildRequest, Session, SessionRequest, SessionState, TraceRequest, outcome,
 };
 use rustix::process::Signal;
 
@@ -12,6 +12,7 @@ use crate::support::context::Context;
 use crate::support::engine::engine;
 use crate::support::shared::{Sessions, Shared, ended};
 
+mod elsewhere;
 mod recover;
 mod states;
 
@@ -42,15 +43,8 @@ async fn a_build_goes_on_without_its_client() {
         .build(&["--no-cache", "--name", "left"], &context)
         .spawn();
     let client = server.client().await;
-    let id = loop {
-        if let Some(session) = client.sessions().await.first() {
-            break session.id.clone();
-        }
-        tokio::task::yield_now().await;
-    };
-    client
-        .wait_for(&id, |session| session.doing.contains("echo begun"))
-        .await;
+    let begun = |session: &Session| session.doing.contains("echo begun");
+    let id = client.wait_for_any(begun).await.id;
     build.signal(Signal::KILL);
     build.wait();
     let session = client.wait_for(&id, ended).await;
@@ -175,13 +169,7 @@ async fn standard_input_and_output_belong_to_the_client() {
         use std::io::Write;
         let mut stdin = run.child.stdin.take().unwrap();
         stdin.write_all(b"FROM scratch\n").unwrap();
-        let id = loop {
-            let sessions = client.sessions().await;
-            if let Some(session) = sessions.iter().find(|s| s.context == "-") {
-                break session.id.clone();
-            }
-            tokio::task::yield_now().await;
-        };
+        let id = client.wait_for_any(|s| s.context == "-").await.id;
         run.signal(Signal::KILL);
         run.wait();
         id
@@ -355,6 +343,7 @@ async fn rebuild_keeps_the_traces_of_earlier_builds() {
     let request = RebuildRequest {
         session: id,
         caller: None,
+        attaches: false,
     };
     let status = api.rebuild(request).await.unwrap_err();
     assert_eq!(status.code(), tonic::Code::InvalidArgument);

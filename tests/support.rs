@@ -2,6 +2,7 @@
 
 pub mod cmd;
 pub mod context;
+pub mod embedded;
 pub mod engine;
 pub mod open;
 pub mod proxy;

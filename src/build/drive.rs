@@ -5,7 +5,7 @@
 //! evaluated, then the result is returned, which makes the engine export it. A failure in between
 //! leaves the build open, and with it the state of the step that failed.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use crate::engine::control::Engine;
 use crate::engine::errors::{self, BuildError};
 use crate::engine::gateway::{Gateway, Returned, Target};
 use crate::engine::id::new_id;
-use crate::progress::time;
+use crate::progress::time::{self, Nanos};
 use crate::proto::RpcStatus;
 use crate::proto::control::{SolveRequest, SolveResponse};
 use crate::proto::controller::trace_event::Event;
@@ -73,7 +73,8 @@ impl Ended {
 #[derive(Debug, Default)]
 pub struct Seen {
     started: HashSet<String>,
-    completed: HashSet<String>,
+    /// With when, by the engine's clock.
+    completed: HashMap<String, Nanos>,
     ended: bool,
 }
 
@@ -83,9 +84,14 @@ impl Seen {
         self.started.contains(vertex)
     }
 
+    /// When that vertex was completed, by the engine's clock; `None` when it is not.
+    pub fn completed(&self, vertex: &str) -> Option<Nanos> {
+        self.completed.get(vertex).copied()
+    }
+
     fn settled(&self, vertex: &str) -> bool {
-        let all = self.started.iter().all(|v| self.completed.contains(v));
-        all && (vertex.is_empty() || self.completed.contains(vertex))
+        let all = self.started.iter().all(|v| self.completed.contains_key(v));
+        all && (vertex.is_empty() || self.completed.contains_key(vertex))
     }
 }
 
@@ -358,13 +364,16 @@ async fn read_status(
             let changed = batch
                 .vertexes
                 .iter()
-                .map(|v| (v.digest.clone(), v.started.is_some(), v.completed.is_some()))
+                .map(|v| {
+                    let completed = v.completed.as_ref().map(time::nanos);
+                    (v.digest.clone(), v.started.is_some(), completed)
+                })
                 .collect::<Vec<_>>();
             witness.status(batch, false);
             seen.send_modify(|seen| {
                 for (digest, started, completed) in changed {
-                    if completed {
-                        seen.completed.insert(digest.clone());
+                    if let Some(at) = completed {
+                        seen.completed.insert(digest.clone(), at);
                     } else if started {
                         seen.completed.remove(&digest);
                     }

@@ -15,9 +15,6 @@ use crate::paths::Env;
 use crate::progress::settings::{Mode, Settings};
 use crate::proto::controller::{BuildRequest, BuildResponse, Outcome, TraceRequest, outcome};
 
-/// Threads of the runtime: the connection is served beside the printer.
-const THREADS: usize = 2;
-
 /// Flags of `buildx build` beside those of the build itself.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Manner {
@@ -55,15 +52,7 @@ pub fn run(args: BuildArgs, manner: Manner, global: Global, words: Vec<String>) 
         Ok(settings) => settings,
         Err(line) => return super::fail(&line),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return super::fail(&format!("cannot start: {error}")),
-    };
-    let code = runtime.block_on(async {
+    super::runtime::run(async {
         let cancel = match signals::listen() {
             Ok(cancel) => cancel,
             Err(error) => return super::fail(&format!("cannot listen for signals: {error}")),
@@ -78,10 +67,7 @@ pub fn run(args: BuildArgs, manner: Manner, global: Global, words: Vec<String>) 
             .run(settings, &env)
             .await
             .unwrap_or_else(|line| super::fail(&line))
-    });
-    // A thread that waits for a terminal or a pipe must not hold the exit up.
-    runtime.shutdown_background();
-    code
+    })
 }
 
 /// How the build is shown.
@@ -136,6 +122,7 @@ impl Build {
             keep: self.manner.keep.unwrap_or(0),
             detached: detach,
             keep_success: false,
+            attaches: false,
         };
         let mut api = client.api.clone();
         let started = api.build(request).await;

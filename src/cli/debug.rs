@@ -22,9 +22,6 @@ mod json;
 mod screen;
 mod verbs;
 
-/// Threads of the runtime: the connection is served beside the terminal.
-const THREADS: usize = 2;
-
 const EXAMPLES: &str = "\
 Examples:
   buildx debug build .                          build; a shell in the step that fails
@@ -380,18 +377,10 @@ fn or(these: WhichServer, before: WhichServer) -> WhichServer {
 
 /// Runs the command. `words` are those of the build, from both sides of `build`.
 pub fn run(command: DebugCommand, global: Global, words: Vec<String>) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
-        .enable_all()
-        .build();
-    let runtime = match runtime {
-        Ok(runtime) => runtime,
-        Err(error) => return super::fail(&format!("cannot start: {error}")),
-    };
-    let code = runtime.block_on(dispatch(command, global, words));
-    // A thread that waits for a terminal or a pipe must not hold the exit up.
-    runtime.shutdown_background();
-    code.map_or_else(|line| super::fail(&line), ExitCode::from)
+    super::runtime::run(async {
+        let code = dispatch(command, global, words).await;
+        code.map_or_else(|line| super::fail(&line), ExitCode::from)
+    })
 }
 
 async fn dispatch(command: DebugCommand, global: Global, words: Vec<String>) -> Result<u8, String> {

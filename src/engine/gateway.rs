@@ -36,14 +36,10 @@ use crate::proto::gateway::{
     StatFileRequest, result,
 };
 use crate::proto::{RpcStatus, pb};
+use crate::signals::SIGNALS;
 
 /// Metadata key that names the build on every call.
 const BUILD_ID: &str = "buildkit-controlapi-buildid";
-
-/// Names of signals that every engine and shell knows.
-pub const SIGNALS: [&str; 12] = [
-    "HUP", "INT", "QUIT", "KILL", "USR1", "USR2", "ALRM", "TERM", "CONT", "STOP", "TSTP", "WINCH",
-];
 
 /// Messages to one process that may wait for the connection.
 const INPUT_QUEUE: usize = 32;

@@ -6,6 +6,7 @@ use super::exec::Api;
 use super::listing;
 use super::table::{self, Kind};
 use crate::proto::controller::{ListSessionsRequest, SessionRequest};
+use crate::signals::SIGNALS;
 
 /// How long a server may take to say what there is; a key must not wait longer.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -82,7 +83,7 @@ pub async fn candidates(api: &Api, session: Option<&str>, of: Of) -> Vec<String>
             .iter()
             .map(|flag| format!("--{}", flag.long))
             .collect(),
-        Of::Argument(Kind::Signal) => table::SIGNALS.iter().map(|&name| name.to_owned()).collect(),
+        Of::Argument(Kind::Signal) => SIGNALS.iter().map(|&name| name.to_owned()).collect(),
         Of::Argument(kind) => {
             let asked = asked(api.clone(), session, kind);
             tokio::time::timeout(PATIENCE, asked)

@@ -379,11 +379,6 @@ pub const COMMANDS: &[Spec] = &[
     },
 ];
 
-/// Names of signals, for completion and help.
-pub const SIGNALS: &[&str] = &[
-    "INT", "TERM", "KILL", "HUP", "QUIT", "USR1", "USR2", "STOP", "CONT", "WINCH",
-];
-
 /// The command of that name.
 pub fn find(name: &str) -> Option<&'static Spec> {
     COMMANDS

@@ -236,6 +236,7 @@ impl Build {
                         drive: held.drive,
                         status: held.status,
                         source,
+                        failed_at: held.failed_at,
                         found,
                         _entry: held.entry,
                         _own: own,

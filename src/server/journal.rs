@@ -41,6 +41,7 @@ mod cursor;
 mod error;
 mod frame;
 mod index;
+mod ledger;
 mod meta;
 mod reader;
 mod store;
@@ -48,7 +49,6 @@ mod writer;
 
 pub use error::Error;
 pub use frame::MAX_RECORD;
-pub use meta::{read_meta, write_meta};
 pub use reader::Reader;
 pub use store::{Enforced, Store, Stored};
 pub use writer::Writer;

@@ -36,10 +36,10 @@ use self::actor::Command;
 use self::owner::{Owner, Request};
 use super::recorder::now;
 use super::state::OpenState;
-use crate::engine::gateway::SIGNALS;
 use crate::proto::controller::{
     AttachInput, AttachStart, Client, ExecRequest, ExecResponse, Process,
 };
+use crate::signals::SIGNALS;
 
 pub use counts::Counts;
 pub use queue::Attached;

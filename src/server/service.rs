@@ -14,7 +14,7 @@ use super::caller::{Caller, Input};
 use super::life::connection::Peer;
 use super::process::describe;
 use super::session::record::Record;
-use super::session::{Ask, Session, start};
+use super::session::{Ask, Asked, Session, start};
 use super::{Server, recorder};
 use crate::proto::controller::controller_server::{Controller, ControllerServer};
 use crate::proto::controller::*;
@@ -122,6 +122,7 @@ impl Controller for Service {
         let request = request.into_inner();
         let mut caller = Caller::try_from(required(request.caller, "caller")?)?;
         caller.pid = by;
+        let attaches = request.attaches;
         let keep = match request.keep {
             0 => u64::try_from(self.server.settings().keep.as_millis()).unwrap_or(u64::MAX),
             keep => keep,
@@ -137,7 +138,7 @@ impl Controller for Service {
             keep_success: request.keep_success,
             ..Record::default()
         };
-        let (session, started) = start::start(&self.server, record, caller)?;
+        let (session, started) = start::start(&self.server, record, Asked { caller, attaches })?;
         answered(BuildResponse {
             session: session.id.clone(),
             build: started.build,
@@ -155,7 +156,9 @@ impl Controller for Service {
         let session = self.find(&request.session)?;
         let mut caller = Caller::try_from(required(request.caller, "caller")?)?;
         caller.pid = by;
-        let build = session.ask(|reply| Ask::Rebuild(caller, reply)).await??;
+        let attaches = request.attaches;
+        let asked = Asked { caller, attaches };
+        let build = session.ask(|reply| Ask::Rebuild(asked, reply)).await??;
         answered(BuildResponse {
             session: session.id.clone(),
             build,

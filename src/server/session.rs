@@ -26,8 +26,8 @@ use record::{Record, State};
 /// What a session is asked to do. Answers come when it is done.
 #[derive(Debug)]
 pub enum Ask {
-    /// Build again.
-    Rebuild(Caller, oneshot::Sender<Result<u32, Status>>),
+    /// Build again, for that client.
+    Rebuild(Asked, oneshot::Sender<Result<u32, Status>>),
     /// Stop the running build; answered with whether one ran, once it has ended.
     Cancel(Client, oneshot::Sender<bool>),
     /// End everything. The session is gone when this is answered.
@@ -42,6 +42,15 @@ pub enum Ask {
     ),
     /// The server leaves; the reason.
     Leave(String, oneshot::Sender<()>),
+}
+
+/// Who asks for a build.
+#[derive(Debug)]
+pub struct Asked {
+    /// What belongs to the client.
+    pub caller: Caller,
+    /// Whether it starts a process in the state of a failed step as soon as it can.
+    pub attaches: bool,
 }
 
 /// A handle on one session.

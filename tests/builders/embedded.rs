@@ -13,26 +13,13 @@ use tempfile::TempDir;
 
 use crate::support::cmd::Buildx;
 use crate::support::context::Context;
+use crate::support::embedded::Embedded;
 
 /// How long an engine may take to end; waited for by its lock, not by looking again and again.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The state directory of one engine, which is stopped at the end.
-struct Embedded {
-    dir: TempDir,
-}
-
+/// What these tests want to know of an engine.
 impl Embedded {
-    fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("bx").tempdir().unwrap();
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        Self { dir }
-    }
-
-    fn run(&self, args: &[&str]) -> Buildx {
-        Buildx::without_engine(args).env("BUILDX_EMBEDDED", self.dir.path())
-    }
-
     fn build(&self, context: &Context) -> Buildx {
         self.run(&["build", "--builder", "embedded", "--progress", "plain"])
             .arg(context.path())
@@ -40,7 +27,7 @@ impl Embedded {
 
     /// Process ids of this engine whose program, or first argument, ends with `what`.
     fn processes(&self, what: &str) -> Vec<Pid> {
-        let dir = self.dir.path().to_str().unwrap();
+        let dir = self.path().to_str().unwrap();
         command_lines()
             .filter(|(_, line)| line.contains(dir))
             .filter(|(_, line)| line.split(' ').take(2).any(|word| word.ends_with(what)))
@@ -58,7 +45,7 @@ impl Embedded {
 
     /// How often an engine was started.
     fn starts(&self) -> usize {
-        fs::read_to_string(self.dir.path().join("engine.log"))
+        fs::read_to_string(self.path().join("engine.log"))
             .unwrap()
             .matches("supervisor: starting")
             .count()
@@ -66,7 +53,7 @@ impl Embedded {
 
     /// Waits until neither a supervisor nor an engine runs.
     fn wait_for_end(&self) {
-        lock::exclusive(&self.dir.path().join("life.lock"), PATIENCE).unwrap();
+        lock::exclusive(&self.path().join("life.lock"), PATIENCE).unwrap();
     }
 
     #[track_caller]
@@ -83,19 +70,7 @@ impl Embedded {
         }
         assert_eq!(self.processes(""), []);
         let mounts = fs::read_to_string("/proc/mounts").unwrap();
-        assert!(
-            !mounts.contains(self.dir.path().to_str().unwrap()),
-            "{mounts}"
-        );
-    }
-}
-
-impl Drop for Embedded {
-    fn drop(&mut self) {
-        let output = self.run(&["stop", "embedded"]).run();
-        if !std::thread::panicking() {
-            assert_eq!(output.code, 0, "{output}");
-        }
+        assert!(!mounts.contains(self.path().to_str().unwrap()), "{mounts}");
     }
 }
 
@@ -199,7 +174,7 @@ fn it_ends_when_nobody_uses_it() {
         .env("BUILDX_EMBEDDED_IDLE", "100ms")
         .ok();
     embedded.nothing_left();
-    let log = fs::read_to_string(embedded.dir.path().join("engine.log")).unwrap();
+    let log = fs::read_to_string(embedded.path().join("engine.log")).unwrap();
     assert!(log.contains("stopping: Idle"), "{log}");
 }
 
@@ -246,7 +221,7 @@ fn an_engine_that_never_answers_has_a_deadline() {
 fn a_state_directory_that_others_can_read_is_refused() {
     let embedded = Embedded::new();
     let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(embedded.dir.path(), mode).unwrap();
+    fs::set_permissions(embedded.path(), mode).unwrap();
     let output = embedded.build(&hello()).fails(1);
     assert!(
         output.error_line().contains("is open to others"),

@@ -91,15 +91,8 @@ async fn a_server_that_is_stopped_tells_who_follows() {
     let context = Context::busybox("RUN echo begun; sleep 600\n");
     let build = server.build(&["--no-cache"], &context).spawn();
     let client = server.client().await;
-    let id = loop {
-        if let Some(session) = client.sessions().await.first() {
-            break session.id.clone();
-        }
-        tokio::task::yield_now().await;
-    };
-    client
-        .wait_for(&id, |session| session.doing.contains("echo begun"))
-        .await;
+    let begun = |session: &Session| session.doing.contains("echo begun");
+    client.wait_for_any(begun).await;
     server.running().unwrap().signal(Signal::TERM);
     let output = build.wait();
     assert_eq!(output.code, 130, "{output}");

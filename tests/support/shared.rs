@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use buildx::client::{self, Client, Options};
 use buildx::paths::{Env, holders};
-use buildx::proto::controller::{Session, SessionState};
+use buildx::proto::controller::{Caller, Session, SessionState};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Signal, pidfd_send_signal};
 use tempfile::TempDir;
@@ -93,6 +93,23 @@ impl Shared {
         let id = output.out().trim().to_owned();
         assert_eq!(id.len(), 25, "{output}");
         id
+    }
+
+    /// What belongs to a caller that builds on the server's engine, for requests made by hand.
+    pub fn caller(&self) -> Caller {
+        let home = self.dir.path().to_str().unwrap();
+        let environment = [
+            ("DOCKER_HOST", self.host.as_str()),
+            ("HOME", home),
+            ("PATH", "/usr/bin:/bin"),
+        ];
+        let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned().into());
+        Caller {
+            environment: environment.into_iter().map(text).collect(),
+            directory: home.to_owned(),
+            umask: 0o022,
+            ..Caller::default()
+        }
     }
 
     /// A client in this process.
@@ -195,6 +212,9 @@ pub trait Sessions {
     /// All sessions, oldest first.
     fn sessions(&self) -> impl Future<Output = Vec<Session>>;
 
+    /// Waits for a session, whichever it is, that is as `fits` wants it.
+    fn wait_for_any(&self, fits: impl Fn(&Session) -> bool) -> impl Future<Output = Session>;
+
     /// Waits until a session is as `fits` wants it.
     fn wait_for(&self, id: &str, fits: impl Fn(&Session) -> bool) -> impl Future<Output = Session>;
 }
@@ -207,6 +227,11 @@ impl Sessions for Client {
     }
 
     async fn wait_for(&self, id: &str, fits: impl Fn(&Session) -> bool) -> Session {
+        self.wait_for_any(|session| session.id == id && fits(session))
+            .await
+    }
+
+    async fn wait_for_any(&self, fits: impl Fn(&Session) -> bool) -> Session {
         use buildx::proto::controller::WatchSessionsRequest;
         use buildx::proto::controller::session_event::Event;
         let mut last = None;
@@ -215,9 +240,7 @@ impl Sessions for Client {
             let events = api.watch_sessions(WatchSessionsRequest {}).await.unwrap();
             let mut events = events.into_inner();
             while let Some(event) = events.message().await.unwrap() {
-                if let Some(Event::Changed(session)) = event.event
-                    && session.id == id
-                {
+                if let Some(Event::Changed(session)) = event.event {
                     if fits(&session) {
                         return session;
                     }
@@ -228,7 +251,7 @@ impl Sessions for Client {
         };
         match tokio::time::timeout(Duration::from_secs(60), watch).await {
             Ok(session) => session,
-            Err(_) => panic!("session {id} did not become as expected; last: {last:?}"),
+            Err(_) => panic!("no session became as expected; last: {last:?}"),
         }
     }
 }

@@ -31,6 +31,7 @@ pub(super) async fn build(
         keep: flags.keep.unwrap_or(0),
         detached: false,
         keep_success: wish.on_success(),
+        attaches: terminal::is_there(),
     };
     if full {
         return screen::build(&flags, &env, &wish, request).await;

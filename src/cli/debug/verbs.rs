@@ -135,6 +135,7 @@ pub(super) async fn reload(api: &Api, session: String, progress: Option<String>)
     let request = RebuildRequest {
         session,
         caller: Some(caller),
+        attaches: false,
     };
     let started = api.rebuild(request).await.map_err(refused)?.into_inner();
     let mut view = View::on_stderr(settings);

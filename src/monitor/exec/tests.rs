@@ -1,7 +1,9 @@
 use super::*;
 use crate::monitor::fake::{Canned, Fake};
 use crate::monitor::parse::parse;
-use crate::proto::controller::{Canceled, Client, Finished, Session, SessionState};
+use crate::proto::controller::{
+    BuildFailure, Canceled, Client, Finished, Session, SessionState, State,
+};
 
 fn session(id: &str, name: &str) -> Session {
     Session {

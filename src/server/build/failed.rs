@@ -6,6 +6,7 @@ use tonic::Status;
 use crate::build::drive::Drive;
 use crate::build::request::Plan;
 use crate::builder::find::Found;
+use crate::progress::time::Nanos;
 use crate::server::foreign::{self, Ref};
 use crate::server::holds::{Entry, Yield};
 use crate::server::state::OpenState;
@@ -20,6 +21,8 @@ pub struct Failed {
     pub(super) status: Status,
     /// Repository of the context.
     pub(super) source: String,
+    /// When the step failed, by the engine's clock.
+    pub(super) failed_at: Option<Nanos>,
     pub(super) found: Found,
     pub(super) _entry: Option<Entry>,
     pub(super) _own: Ref,
@@ -49,7 +52,7 @@ impl Failed {
 
     /// What a build from elsewhere would have to run to come to the step.
     pub fn step(&self) -> foreign::Held {
-        foreign::Held::new(&self.state, &self.source)
+        foreign::Held::new(&self.state, &self.source, self.failed_at)
     }
 
     /// The engine.

@@ -11,6 +11,7 @@ use crate::build::results::Response;
 use crate::build::witness::Witness;
 use crate::builder::find::Found;
 use crate::engine::errors::BuildError;
+use crate::progress::time::Nanos;
 use crate::proto::gateway::Result as GatewayResult;
 use crate::proto::pb;
 use crate::server::holds::{self, Entry, Holds, Step, Yield};
@@ -75,8 +76,10 @@ impl Build {
                 };
                 match self.hold(&failure, &drive) {
                     Some((state, entry, yields)) => {
+                        let failed_at = drive.seen().borrow().completed(&vertex);
                         let held = Held {
                             state,
+                            failed_at,
                             yields,
                             entry,
                             drive,
@@ -200,6 +203,8 @@ pub(super) struct Solved {
 
 pub(super) struct Held {
     pub(super) state: OpenState,
+    /// When the step failed, by the engine's clock; `None` when the engine did not say.
+    pub(super) failed_at: Option<Nanos>,
     pub(super) yields: mpsc::Receiver<Yield>,
     pub(super) entry: Option<Entry>,
     pub(super) drive: Drive,

@@ -9,11 +9,14 @@ use std::fs::{self, DirBuilder, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use super::{Error, read_meta};
+use super::Error;
+use super::ledger::{Ledger, Weight};
+use super::meta::{read_meta, write_meta};
 
 /// Start of the names of sessions that are being removed.
 const GONE: &str = ".gone-";
@@ -21,11 +24,14 @@ const GONE: &str = ".gone-";
 /// Longest id.
 const LONGEST_ID: usize = 64;
 
-/// The sessions below one directory. All methods block for a few file system calls a session.
+/// The sessions below one directory. What they need on disk is looked up once, and then for a session
+/// that was written. All methods block for a few file system calls; those that concern all sessions, for a
+/// few a session.
 #[derive(Clone, Debug)]
 pub struct Store {
     root: PathBuf,
     budget: u64,
+    ledger: Arc<Mutex<Ledger>>,
 }
 
 /// A session on disk.
@@ -49,12 +55,6 @@ pub struct Enforced {
     pub used: u64,
 }
 
-/// The size and age of a session.
-struct Weight {
-    bytes: u64,
-    changed: SystemTime,
-}
-
 impl Store {
     /// The store at `root`, which is made with mode 0700 when it is not there. `budget` is the most
     /// bytes that finished sessions may need.
@@ -73,7 +73,11 @@ impl Store {
         if let Some(why) = unsafe_root(&data) {
             return Err(Error::Unsafe { path: root, why });
         }
-        let store = Self { root, budget };
+        let store = Self {
+            root,
+            budget,
+            ledger: Arc::default(),
+        };
         for name in store.names()? {
             if name.starts_with(GONE) {
                 // Sessions that were being removed when a server died. One that does not go now is
@@ -114,7 +118,32 @@ impl Store {
             .mode(0o700)
             .create(&dir)
             .map_err(|source| Error::io("create", &dir, source))?;
+        self.note(session)?;
         Ok(dir)
+    }
+
+    /// Writes what a session is, as [`Store::sessions`] gives it. What its traces have grown to since the
+    /// last time counts from now on.
+    ///
+    /// # Errors
+    /// It cannot be written, or the id could lead elsewhere. What was written before is still there.
+    pub fn describe(&self, session: &str, meta: &[u8]) -> Result<(), Error> {
+        let written = write_meta(&self.dir(session)?, meta);
+        self.note(session)?;
+        written
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts what a session needs now.
+    fn note(&self, session: &str) -> Result<(), Error> {
+        // Who removes it meanwhile strikes it out afterwards.
+        let mut ledger = self.ledger();
+        let weight = self.weigh(session)?;
+        ledger.enter(session, weight);
+        Ok(())
     }
 
     /// All sessions, in no order.
@@ -129,55 +158,50 @@ impl Store {
         Ok(self.ids()?.into_iter().map(stored).collect())
     }
 
-    /// Bytes on disk of all sessions.
-    ///
-    /// # Errors
-    /// A directory cannot be read.
-    pub fn used(&self) -> Result<u64, Error> {
-        self.ids()?.iter().map(|id| Ok(self.weigh(id)?.bytes)).sum()
+    /// Bytes on disk of all sessions, as of when each was last described. None before the first
+    /// [`Store::enforce`] but those that were described.
+    pub fn used(&self) -> u64 {
+        self.ledger().total()
     }
 
-    /// Bytes on disk of one session; 0 when there is none.
-    ///
-    /// # Errors
-    /// The directory cannot be read, or the id could lead elsewhere.
-    pub fn used_by(&self, session: &str) -> Result<u64, Error> {
-        self.dir(session)?;
-        Ok(self.weigh(session)?.bytes)
+    /// Whether [`Store::enforce`] has something to do.
+    pub fn wants_enforcing(&self) -> bool {
+        let ledger = self.ledger();
+        !ledger.is_complete() || ledger.total() > self.budget
     }
 
     /// Removes sessions, the one that changed least recently first, until all need no more than the
-    /// budget. Those in `protected`, at least every one that is not finished, stay.
+    /// budget. Those in `protected`, at least every one that is not finished, stay; it is asked for
+    /// only when something has to go. The first time, all sessions on the disk are looked at.
     ///
     /// # Errors
     /// The directory cannot be read. What goes wrong with one session is in the answer.
-    pub fn enforce(&self, protected: &HashSet<String>) -> Result<Enforced, Error> {
+    pub fn enforce(&self, protected: impl FnOnce() -> HashSet<String>) -> Result<Enforced, Error> {
         let mut done = Enforced::default();
-        let mut removable = Vec::new();
-        for id in self.ids()? {
-            match self.weigh(&id) {
-                Ok(weight) => {
-                    done.used += weight.bytes;
-                    if !protected.contains(&id) {
-                        removable.push((weight.changed, id, weight.bytes));
-                    }
+        if !self.ledger().is_complete() {
+            let mut found = Vec::new();
+            for id in self.ids()? {
+                match self.weigh(&id) {
+                    Ok(weight) => found.extend(weight.map(|weight| (id, weight))),
+                    Err(error) => done.failed.push((id, error)),
                 }
-                Err(error) => done.failed.push((id, error)),
+            }
+            self.ledger().complete(found);
+        }
+        if self.used() > self.budget {
+            let protected = protected();
+            let oldest = self.ledger().oldest(&protected);
+            for id in oldest {
+                if self.used() <= self.budget {
+                    break;
+                }
+                match self.remove(&id) {
+                    Ok(()) => done.removed.push(id),
+                    Err(error) => done.failed.push((id, error)),
+                }
             }
         }
-        removable.sort();
-        for (_, id, bytes) in removable {
-            if done.used <= self.budget {
-                break;
-            }
-            match self.remove(&id) {
-                Ok(()) => {
-                    done.used -= bytes;
-                    done.removed.push(id);
-                }
-                Err(error) => done.failed.push((id, error)),
-            }
-        }
+        done.used = self.used();
         Ok(done)
     }
 
@@ -195,6 +219,7 @@ impl Store {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(Error::io("remove", &dir, source)),
         }
+        self.ledger().enter(session, None);
         remove_all(&gone)
     }
 
@@ -220,7 +245,8 @@ impl Store {
         Ok(names)
     }
 
-    fn weigh(&self, id: &str) -> Result<Weight, Error> {
+    /// What a session needs; `None` when there is none.
+    fn weigh(&self, id: &str) -> Result<Option<Weight>, Error> {
         let dir = self.root.join(id);
         let mut weight = Weight {
             bytes: 0,
@@ -246,9 +272,9 @@ impl Store {
         };
         match look() {
             // It was removed meanwhile.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(weight),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(source) => Err(Error::io("read", &dir, source)),
-            Ok(()) => Ok(weight),
+            Ok(()) => Ok(Some(weight)),
         }
     }
 }

@@ -11,12 +11,12 @@ use tonic::Status;
 
 use super::record::{Record, State};
 use super::start::{Started, gives_output, on_disk, options, wants_input};
-use super::{Ask, Session};
+use super::{Ask, Asked, Session};
 use crate::build::options::BuildOptions;
 use crate::proto::controller::trace_event::Event;
 use crate::server::build::{self, Order, Ran, Surrounding};
-use crate::server::caller::{Caller, Input, STREAM_QUEUE, Waiting};
-use crate::server::journal::{self, Journal};
+use crate::server::caller::{Input, STREAM_QUEUE, Waiting};
+use crate::server::journal::Journal;
 use crate::server::outcome;
 use crate::server::process::{Counts, Processes, describe};
 use crate::server::recorder::{Recorder, now};
@@ -54,6 +54,8 @@ struct Running {
     /// Who stopped it, when it was somebody else.
     canceled_by: String,
     waiting: Vec<oneshot::Sender<bool>>,
+    /// Whether who started it starts a process in what a failure leaves.
+    attaches: bool,
     _usage: UsageOf,
 }
 
@@ -83,11 +85,8 @@ impl Actor {
     }
 
     /// Starts the next build.
-    pub(super) fn begin(
-        &mut self,
-        caller: Caller,
-        options: BuildOptions,
-    ) -> Result<Started, Status> {
+    pub(super) fn begin(&mut self, asked: Asked, options: BuildOptions) -> Result<Started, Status> {
+        let Asked { caller, attaches } = asked;
         if let Some(why) = self.server.refusal() {
             return Err(Status::unavailable(why));
         }
@@ -147,6 +146,7 @@ impl Actor {
             starter,
             canceled_by: String::new(),
             waiting: Vec::new(),
+            attaches,
             _usage: self.server.uses(|usage| &mut usage.builds),
         });
         self.publish(true);
@@ -165,8 +165,10 @@ impl Actor {
             });
         }
         if keep
-            && let Ok(dir) = self.server.store().dir(&self.session.id)
-            && let Err(error) = journal::write_meta(&dir, &self.record.encode())
+            && let Err(error) = self
+                .server
+                .store()
+                .describe(&self.session.id, &self.record.encode())
         {
             // The session lives on without; only a server that starts anew would not know it.
             self.server.says(&self.session.id, &error.to_string());
@@ -276,7 +278,7 @@ impl Actor {
             _ => outcome::reason(&ran.end),
         };
         last.platforms.clone_from(&ran.platforms);
-        self.keep(ran.open).await;
+        self.keep(ran.open, running.attaches).await;
         // The state is ready when a client reads that there is one.
         running.recorder.finish(Event::Outcome(outcome));
         self.publish(true);
@@ -333,8 +335,8 @@ impl Actor {
 
     async fn answer(&mut self, ask: Ask) -> Next {
         match ask {
-            Ask::Rebuild(caller, reply) => {
-                let answer = self.rebuild(caller).await;
+            Ask::Rebuild(asked, reply) => {
+                let answer = self.rebuild(asked).await;
                 let _ = reply.send(answer);
             }
             Ask::Cancel(_, reply) => {
@@ -369,15 +371,15 @@ impl Actor {
         Next::Go
     }
 
-    async fn rebuild(&mut self, mut caller: Caller) -> Result<u32, Status> {
+    async fn rebuild(&mut self, mut asked: Asked) -> Result<u32, Status> {
         let options = options(&self.record)?;
         if wants_input(&options) || gives_output(&options, false) {
             return Err(Status::failed_precondition(
                 "a build that reads standard input or writes to standard output cannot be repeated: start it anew",
             ));
         }
-        caller.directory = self.record.directory.clone().into();
+        asked.caller.directory = self.record.directory.clone().into();
         self.release("the session is built again").await;
-        Ok(self.begin(caller, options)?.build)
+        Ok(self.begin(asked, options)?.build)
     }
 }

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use tonic::Status;
 
-use super::Session;
 use super::actor::Actor;
 use super::record::Record;
+use super::{Asked, Session};
 use crate::build::flags;
 use crate::build::options::{BuildOptions, Destination};
 use crate::server::Server;
-use crate::server::caller::Caller;
 use crate::server::journal;
 
 /// Makes a session and starts its first build.
@@ -21,7 +20,7 @@ use crate::server::journal;
 pub fn start(
     server: &Arc<Server>,
     mut record: Record,
-    caller: Caller,
+    asked: Asked,
 ) -> Result<(Arc<Session>, Started), Status> {
     let options = options(&record)?;
     let id = crate::engine::id::new_id().map_err(|error| Status::internal(error.to_string()))?;
@@ -31,7 +30,7 @@ pub fn start(
     record.context.clone_from(&options.context);
     server.store().create(&id).map_err(on_disk)?;
     let mut actor = Actor::new(server, id, record);
-    let started = match actor.begin(caller, options) {
+    let started = match actor.begin(asked, options) {
         Ok(started) => started,
         Err(status) => {
             let _ = server.store().remove(&actor.session.id);

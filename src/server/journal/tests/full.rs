@@ -2,6 +2,7 @@ use std::io::ErrorKind;
 use std::process::Stdio;
 
 use super::*;
+use crate::server::journal::meta::{read_meta, write_meta};
 
 /// Runs the test `name` as a child with a file system of 1 MiB of its own, which goes with the child.
 fn on_a_small_disk(name: &str) {

@@ -3,6 +3,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::*;
+use crate::server::journal::meta::{read_meta, write_meta};
 
 fn store(budget: u64) -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -16,7 +17,7 @@ fn session(store: &Store, id: &str, age: u64) {
     let (mut writer, _) = Journal::create(&store.trace(id, 1).unwrap()).unwrap();
     writer.append(&record(0, 1 << 20)).unwrap();
     writer.finish().unwrap();
-    write_meta(&dir, id.as_bytes()).unwrap();
+    store.describe(id, id.as_bytes()).unwrap();
     let time = SystemTime::now() - Duration::from_secs(age);
     for path in ["1.trace", "1.trace.index", "meta", "."].map(|name| dir.join(name)) {
         std::fs::File::open(path)
@@ -24,6 +25,19 @@ fn session(store: &Store, id: &str, age: u64) {
             .set_modified(time)
             .unwrap();
     }
+}
+
+/// The store as the next server finds it.
+fn again(store: &Store, budget: u64) -> Store {
+    let root = store.dir("x").unwrap().parent().unwrap().to_owned();
+    Store::new(root, budget).unwrap()
+}
+
+/// What all sessions need, looked up anew.
+fn on_disk(store: &Store) -> u64 {
+    let looked = again(store, u64::MAX).enforce(HashSet::new).unwrap();
+    assert!(looked.removed.is_empty() && looked.failed.is_empty());
+    looked.used
 }
 
 fn ids(store: &Store) -> Vec<String> {
@@ -39,31 +53,83 @@ fn ids(store: &Store) -> Vec<String> {
 
 #[test]
 fn the_oldest_go_until_the_budget_is_met_and_the_protected_stay() {
-    let (_dir, store) = store(3 << 20);
+    let (_dir, store) = store(0);
     for (id, age) in [("d", 10), ("a", 50), ("e", 5), ("b", 40), ("c", 30)] {
         session(&store, id, age);
     }
-    let before = store.used().unwrap();
+    // Their ages are made up, so the next server looks at them.
+    let store = again(&store, 3 << 20);
+    let before = on_disk(&store);
     assert!(before > 5 << 20 && before < 6 << 20, "{before}");
-    let protected = HashSet::from(["b".to_owned()]);
-    let done = store.enforce(&protected).unwrap();
+    let protected = || HashSet::from(["b".to_owned()]);
+    let done = store.enforce(protected).unwrap();
     assert_eq!(done.removed, ["a", "c", "d"]);
     assert!(done.failed.is_empty());
     assert_eq!(ids(&store), ["b", "e"]);
-    assert_eq!(store.used().unwrap(), done.used);
+    assert_eq!(on_disk(&store), done.used);
     assert!(done.used <= 3 << 20);
-    assert_eq!(
-        store.used_by("b").unwrap() + store.used_by("e").unwrap(),
-        done.used
-    );
-    assert_eq!(store.used_by("a").unwrap(), 0);
 
-    let again = store.enforce(&protected).unwrap();
-    assert!(again.removed.is_empty());
-    let all = HashSet::from(["b".to_owned(), "e".to_owned()]);
-    let tight = Store::new(store.dir("x").unwrap().parent().unwrap().into(), 0).unwrap();
-    let done = tight.enforce(&all).unwrap();
+    assert!(!store.wants_enforcing());
+    let never = || panic!("nothing has to go");
+    assert!(store.enforce(never).unwrap().removed.is_empty());
+    let all = || HashSet::from(["b".to_owned(), "e".to_owned()]);
+    let tight = again(&store, 0);
+    let done = tight.enforce(all).unwrap();
     assert!(done.removed.is_empty() && done.used > 2 << 20);
+}
+
+#[test]
+fn the_running_total_is_what_lies_on_the_disk() {
+    let (_dir, store) = store(u64::MAX);
+    session(&store, "left", 10);
+    // Made and removed before the first look at all of them.
+    store.create("early").unwrap();
+    store.describe("early", &[b'x'; 9000]).unwrap();
+    session(&store, "brief", 10);
+    store.remove("brief").unwrap();
+    assert!(store.wants_enforcing());
+    assert_eq!(store.enforce(HashSet::new).unwrap().used, on_disk(&store));
+    assert!(!store.wants_enforcing());
+
+    // Growth.
+    store.create("grows").unwrap();
+    let (mut writer, _) = Journal::create(&store.trace("grows", 1).unwrap()).unwrap();
+    for number in 0..3 {
+        writer.append(&record(number, 1 << 20)).unwrap();
+        store.describe("grows", b"more").unwrap();
+        assert_eq!(store.used(), on_disk(&store));
+    }
+    assert!(store.used() > 4 << 20);
+    writer.finish().unwrap();
+    store.describe("grows", &[b'y'; 9000]).unwrap();
+    // A second build of it.
+    finished(&store.trace("grows", 2).unwrap(), 1000);
+    store.describe("grows", b"done").unwrap();
+    assert_eq!(store.used(), on_disk(&store));
+
+    // Removal, also of one that is not there.
+    store.remove("left").unwrap();
+    store.remove("left").unwrap();
+    assert!(store.describe("left", b"gone").is_err());
+    assert_eq!(store.used(), on_disk(&store));
+    assert!(store.used() > 3 << 20);
+
+    // Another server, with a smaller budget.
+    let next = again(&store, 1 << 20);
+    let done = next.enforce(HashSet::new).unwrap();
+    assert_eq!(done.removed, ["early", "grows"]);
+    assert_eq!((done.used, on_disk(&next)), (0, 0));
+}
+
+#[test]
+fn one_that_was_written_again_is_not_among_the_oldest() {
+    let (_dir, store) = store(0);
+    session(&store, "first", 50);
+    session(&store, "second", 40);
+    let store = again(&store, 0);
+    store.describe("first", b"still wanted").unwrap();
+    let done = store.enforce(HashSet::new).unwrap();
+    assert_eq!(done.removed, ["second", "first"]);
 }
 
 #[tokio::test]
@@ -169,7 +235,7 @@ fn what_dead_servers_and_others_left_is_no_trouble() {
     assert!(broken.id == "broken" && broken.meta.is_err());
     assert_eq!(good.meta.unwrap().unwrap(), b"good".as_slice());
     assert!(unsaid.id == "unsaid" && unsaid.meta.unwrap().is_none());
-    let done = next.enforce(&HashSet::new()).unwrap();
+    let done = next.enforce(HashSet::new).unwrap();
     assert_eq!(done.removed.len(), 3);
     assert!(done.failed.is_empty());
     assert!(root.join("README").exists());
@@ -196,16 +262,24 @@ fn a_description_is_replaced_whole() {
 fn a_thousand_sessions_are_listed_at_once() {
     let (_dir, store) = store(u64::MAX);
     for number in 0..1000 {
-        let dir = store.create(&format!("session{number}")).unwrap();
-        write_meta(&dir, &record(number, 600)).unwrap();
+        let id = format!("session{number}");
+        store.create(&id).unwrap();
+        store.describe(&id, &record(number, 600)).unwrap();
     }
     let start = Instant::now();
     let sessions = store.sessions().unwrap();
     let listed = start.elapsed();
     let start = Instant::now();
-    store.used().unwrap();
+    let store = again(&store, u64::MAX);
+    store.enforce(HashSet::new).unwrap();
     let weighed = start.elapsed();
-    println!("1,000 sessions: listed in {listed:?}, weighed in {weighed:?}");
+    let start = Instant::now();
+    store.describe("session1", &record(1, 600)).unwrap();
+    store.enforce(HashSet::new).unwrap();
+    let after_one = start.elapsed();
+    println!(
+        "1,000 sessions: listed in {listed:?}, weighed in {weighed:?}, after a build in {after_one:?}"
+    );
     assert_eq!(sessions.len(), 1000);
     for stored in sessions {
         let number = stored.id["session".len()..].parse().unwrap();

@@ -21,12 +21,25 @@ const NOT_AT_ALL: Duration = Duration::from_millis(1);
 /// "never" is.
 const FOREVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// How long a client that has said so may take from the end of the build to its process. It has read the
+/// trace meanwhile, so it needs two calls; the rest is for a machine that is busy.
+const COMING: Duration = Duration::from_secs(10);
+
 pub(super) struct Kept {
     open: Open,
     pub(super) until: Instant,
+    /// Until when somebody who has said so may still come.
+    expected: Option<Expected>,
     /// Watches for builds that do not come from this server.
     foreign: Option<foreign::Watch>,
     _usage: UsageOf,
+}
+
+/// Somebody who is about to start a process in the state.
+struct Expected {
+    until: Instant,
+    /// The state has to go for a build from elsewhere if nobody comes.
+    foreign: bool,
 }
 
 impl Actor {
@@ -62,6 +75,12 @@ impl Actor {
         counts.processes + counts.clients > 0
     }
 
+    /// Who is about to work in the state.
+    fn expected(&mut self) -> Option<&mut Expected> {
+        let expected = self.kept.as_mut()?.expected.as_mut()?;
+        (expected.until > Instant::now()).then_some(expected)
+    }
+
     /// Ends processes and lets the state go.
     pub(super) async fn release(&mut self, why: &str) {
         self.session.processes.close(why).await;
@@ -87,14 +106,14 @@ impl Actor {
                 self.publish(true);
             }
             Lost::Yield { to, force, done } => {
-                if !force && self.in_use() {
+                if !force && (self.in_use() || self.expected().is_some()) {
                     return;
                 }
                 let why = format!(
                     "the state was let go because session {to} runs the same step; reload builds it again"
                 );
+                self.record.last.reason.clone_from(&why);
                 self.release(&why).await;
-                self.record.last.reason = why;
                 self.publish(true);
                 let _ = done.send(());
             }
@@ -103,15 +122,20 @@ impl Actor {
                     // Somebody works in it; the engine may show the other build the old failure.
                     return;
                 }
+                if let Some(expected) = self.expected() {
+                    expected.foreign = true;
+                    return;
+                }
                 let why = "the state was let go because a build from elsewhere comes to the same step; reload builds it again";
+                why.clone_into(&mut self.record.last.reason);
                 self.release(why).await;
-                self.record.last.reason = why.to_owned();
                 self.publish(true);
             }
         }
     }
 
-    pub(super) async fn keep(&mut self, open: Option<Open>) {
+    /// Keeps what a build has left; `attaches`: for a client that starts a process in it at once.
+    pub(super) async fn keep(&mut self, open: Option<Open>, attaches: bool) {
         let Some(mut open) = open else { return };
         let keep = Duration::from_millis(self.record.keep);
         if keep <= NOT_AT_ALL {
@@ -144,6 +168,10 @@ impl Actor {
         self.kept = Some(Kept {
             open,
             until: Instant::now() + keep.min(FOREVER),
+            expected: attaches.then(|| Expected {
+                until: Instant::now() + COMING,
+                foreign: false,
+            }),
             foreign,
             _usage: self.server.uses(|usage| &mut usage.kept),
         });
@@ -176,10 +204,12 @@ impl Actor {
         {
             open_for_processes(&self.session, state).await;
         }
-        match anew {
+        let started = match anew {
             Some(by) => self.session.processes.rollback(request, &by).await,
             None => self.session.processes.exec(request).await,
-        }
+        }?;
+        kept.expected = None;
+        Ok(started)
     }
 
     fn nothing_kept(&self) -> Status {
@@ -222,10 +252,13 @@ pub(super) async fn lost(kept: Option<&mut Kept>) -> Lost {
     let Some(kept) = kept else {
         return std::future::pending().await;
     };
+    let waiting = kept.expected.as_ref().filter(|expected| expected.foreign);
+    let waiting = waiting.map(|expected| expected.until);
     let foreign = async {
-        match kept.foreign.as_mut() {
-            Some(watch) => watch.seen().await,
-            None => std::future::pending().await,
+        match (waiting, kept.foreign.as_mut()) {
+            (Some(until), _) => tokio::time::sleep_until(until).await,
+            (None, Some(watch)) => watch.seen().await,
+            (None, None) => std::future::pending().await,
         }
     };
     match &mut kept.open {

@@ -21,6 +21,7 @@ use crate::engine::control::Engine;
 use crate::engine::errors::{self, BuildError};
 use crate::engine::gateway::{Gateway, Returned, Target};
 use crate::engine::id::new_id;
+use crate::engine::vertex;
 use crate::progress::time;
 use crate::proto::RpcStatus;
 use crate::proto::control::{SolveRequest, SolveResponse};
@@ -78,14 +79,23 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whether that vertex has ever started.
-    pub fn started(&self, vertex: &str) -> bool {
-        self.started.contains(vertex)
+    /// Whether that operation has ever started.
+    pub fn started(&self, operation: &str) -> bool {
+        self.name(operation).is_some()
     }
 
-    fn settled(&self, vertex: &str) -> bool {
-        let all = self.started.iter().all(|v| self.completed.contains(v));
-        all && (vertex.is_empty() || self.completed.contains(vertex))
+    /// What statuses call an operation that has started, see [`vertex::ignoring_cache`].
+    pub fn name(&self, operation: &str) -> Option<String> {
+        let names = [operation.to_owned(), vertex::ignoring_cache(operation)];
+        names.into_iter().find(|name| self.started.contains(name))
+    }
+
+    fn settled(&self, operation: &str) -> bool {
+        let completed = |name: &String| self.completed.contains(name);
+        self.started.iter().all(completed)
+            && (operation.is_empty()
+                || completed(&operation.to_owned())
+                || self.name(operation).as_ref().is_some_and(completed))
     }
 }
 

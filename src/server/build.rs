@@ -29,6 +29,7 @@ use crate::proto::controller::BuildHeader;
 mod asked;
 mod failed;
 mod solve;
+mod sources;
 mod success;
 
 use asked::{Asked, remember};

@@ -12,6 +12,8 @@ use crate::support::context::Context;
 use crate::support::engine::engine;
 use crate::support::shared::{Sessions, Shared, ended};
 
+mod health;
+mod live;
 mod recover;
 mod sources;
 mod states;

@@ -3,6 +3,7 @@
 //! Only the way to the engine is remembered, not a connection: an open one would keep a private engine
 //! from idling out.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -60,6 +61,9 @@ async fn ask(node: &Node, health: &mut BuilderHealth) -> Result<Engine, String> 
         [] => workers.platforms(),
         fixed => fixed.to_vec(),
     };
+    // dockerd names its own platform twice.
+    let mut known = HashSet::new();
+    health.platforms.retain(|name| known.insert(name.clone()));
     let begun = Instant::now();
     let version = engine.version().await;
     let took = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);

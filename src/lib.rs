@@ -41,3 +41,4 @@ pub mod progress;
 pub mod proto;
 pub mod server;
 pub mod term;
+pub mod tui;

@@ -14,10 +14,12 @@
 mod caught;
 mod emulator;
 mod keyboard;
+mod lines;
 mod replies;
 mod snapshot;
 
 pub use caught::will_be_caught;
+pub use lines::{Line, lines, width};
 pub use snapshot::Snapshot;
 
 use caught::Caught;
@@ -95,6 +97,13 @@ impl Terminal {
     pub fn resize(&mut self, rows: u16, cols: u16) -> Effects {
         self.emulator.caught.resize(rows, cols);
         self.effects()
+    }
+
+    /// Moves the view of [`Terminal::screen`] so many lines up into the scrollback, at most to its oldest line; 0
+    /// is the screen itself. Output keeps the view at its lines as long as they exist; a change of size or of the
+    /// screen (main, alternate) moves it back to 0.
+    pub fn scroll_to(&mut self, lines: usize) {
+        self.emulator.caught.scroll_to(lines);
     }
 
     fn effects(&mut self) -> Effects {

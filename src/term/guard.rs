@@ -11,6 +11,7 @@
 //! Server and client feed the same bytes in the same order to a [`Terminal`] each. Only one of them may answer
 //! what programs ask: [`Terminal::answering`].
 
+mod background;
 mod caught;
 mod emulator;
 mod keyboard;
@@ -95,7 +96,11 @@ impl Terminal {
     /// Changes the size of the grid, cut as in [`Terminal::new`]. Rows come from and go to the scrollback,
     /// lines are cut or padded.
     pub fn resize(&mut self, rows: u16, cols: u16) -> Effects {
+        let before = self.size();
         self.emulator.caught.resize(rows, cols);
+        if self.size() != before {
+            self.emulator.background.resized();
+        }
         self.effects()
     }
 
@@ -109,6 +114,9 @@ impl Terminal {
     fn effects(&mut self) -> Effects {
         let mut effects = std::mem::take(&mut self.emulator.effects);
         effects.broken = self.emulator.caught.take_broken();
+        if effects.broken {
+            self.emulator.background = Default::default();
+        }
         effects
     }
 

@@ -236,6 +236,11 @@ impl Styles {
         cell.bg = back;
         cell.underline_color = Color::Reset;
         let mut modifier = Modifier::empty();
+        if !source.has_contents() && !source.is_wide_continuation() {
+            // vt100 erases with all attributes, terminals with the background alone.
+            cell.modifier = modifier;
+            return;
+        }
         modifier.set(Modifier::BOLD, source.bold());
         modifier.set(Modifier::DIM, source.dim());
         modifier.set(Modifier::ITALIC, source.italic());

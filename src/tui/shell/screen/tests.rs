@@ -48,6 +48,18 @@ fn every_attribute_and_colour_is_kept() {
     }
 }
 
+/// As on any terminal with `bce`.
+#[test]
+fn erased_cells_have_the_background_alone() {
+    let terminal = terminal(1, 4, "\x1b[4;7;31;42m \x1b[K");
+    let (buffer, _) = painted(&terminal, size(4, 1), &Look::default());
+    let looks = |cell: &Cell| (cell.bg, cell.modifier);
+    let all = Modifier::REVERSED | Modifier::UNDERLINED;
+    let green = Color::Indexed(2);
+    assert_eq!(looks(&buffer.content[0]), (green, all));
+    assert_eq!(looks(&buffer.content[1]), (green, Modifier::empty()));
+}
+
 #[test]
 fn colours_are_mapped_down_for_lesser_terminals() {
     let terminal = terminal(1, 2, "\x1b[38;2;255;0;0ma\x1b[48;5;196mb");

@@ -40,6 +40,7 @@ use tokio::sync::watch;
 mod cursor;
 mod error;
 mod frame;
+mod frames;
 mod index;
 mod meta;
 mod reader;
@@ -48,6 +49,7 @@ mod writer;
 
 pub use error::Error;
 pub use frame::MAX_RECORD;
+pub use frames::Frames;
 pub use meta::{read_meta, write_meta};
 pub use reader::Reader;
 pub use store::{Enforced, Store, Stored};

@@ -8,6 +8,7 @@ use super::keymap::Keymap;
 use super::layer::Layer;
 use super::layout::{Class, Layout, Pane, Wanted};
 use super::msg::{BuildId, Effect, Msg, Tab};
+use super::pane::sessions;
 use super::run::Begin;
 use super::session::View;
 use super::shell::Shell;
@@ -125,6 +126,8 @@ pub struct App {
     pub code: u8,
     /// The row of the sidebar that keys mean, when it has the keyboard.
     pub pointed: usize,
+    /// The place in the sidebar.
+    pub sidebar: sessions::State,
     /// The tabs with terminals, oldest first.
     pub shells: Vec<Shell>,
     /// The shown tab of each session.
@@ -190,6 +193,7 @@ impl App {
             started: None,
             code: 0,
             pointed: 0,
+            sidebar: sessions::State::default(),
             shells: Vec::new(),
             shown: HashMap::new(),
             next_tab: 0,

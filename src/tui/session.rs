@@ -201,6 +201,13 @@ impl View {
         };
         self.inspected = None;
         self.log.begin();
+        self.refresh();
+    }
+
+    /// Derives anew what panes derive from the build. Nothing moves that a person has chosen.
+    pub fn refresh(&mut self) {
+        self.progress.refresh(&self.build, !self.touched);
+        self.timeline.refresh(&self.build, &self.progress);
     }
 
     /// Its name, or the beginning of its id.

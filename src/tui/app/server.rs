@@ -62,7 +62,7 @@ impl App {
                 for event in events {
                     view.build.see(event);
                 }
-                view.progress.refresh(&view.build);
+                view.refresh();
                 match (ended, view.build.outcome.clone()) {
                     (false, Some(outcome)) => self.on_outcome(&build, &outcome),
                     _ => Vec::new(),
@@ -223,7 +223,7 @@ impl App {
     }
 
     /// Makes a session the chosen one.
-    pub(super) fn choose(&mut self, id: &str) -> Vec<Effect> {
+    pub(in crate::tui) fn choose(&mut self, id: &str) -> Vec<Effect> {
         if self.current.as_deref() == Some(id) {
             return Vec::new();
         }
@@ -286,7 +286,6 @@ impl App {
             if !view.touched
                 && let Some(step) = view.build.failed_step()
             {
-                view.progress.select(&view.build, step);
                 view.log.show_step(&view.build, step);
                 view.dockerfile.show_step(&view.build, step);
             }

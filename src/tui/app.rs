@@ -24,11 +24,12 @@ mod keys;
 mod layers;
 mod lines;
 mod mouse;
+mod reading;
 mod server;
 mod shells;
 
 pub use ask::Yes;
-pub use lines::{state_mark, state_word};
+pub use lines::{state_mark, state_word, step_label};
 
 /// Toasts that are kept for the list of messages.
 const MESSAGES: usize = 200;
@@ -247,11 +248,6 @@ impl App {
         }
     }
 
-    /// Asks for lines of the log that are to be shown and not here.
-    fn ask_for_lines(&mut self) -> Vec<Effect> {
-        Vec::new()
-    }
-
     /// Changes the state by what has happened at `now`, and says what is to be done.
     pub fn update(&mut self, now: i64, msg: Msg) -> Vec<Effect> {
         self.now = now;
@@ -389,11 +385,6 @@ impl App {
         self.messages.push_back((self.now, error, text.clone()));
         let until = if error { i64::MAX } else { self.now + TOAST };
         self.toast = Some(Toast { until, error, text });
-    }
-
-    fn question(&mut self) -> u64 {
-        self.next_question += 1;
-        self.next_question
     }
 
     fn tick(&mut self) -> Vec<Effect> {

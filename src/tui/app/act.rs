@@ -67,6 +67,13 @@ impl App {
                     _ => Pane::Timeline,
                 };
                 if self.focus == pane {
+                    // The same key again goes through the files, and then back.
+                    if pane == Pane::Dockerfile
+                        && let Some(view) = self.view_mut()
+                        && view.dockerfile.next_file(&view.build)
+                    {
+                        return Vec::new();
+                    }
                     let before = self.before;
                     return self.focus_on(before);
                 }
@@ -178,6 +185,12 @@ impl App {
             Then::Done => Vec::new(),
             Then::Effects(effects) => effects,
             Then::Focus(pane) => self.focus_on(pane),
+            Then::Copy(text) => {
+                let lines = text.lines().count();
+                let plural = if lines == 1 { "" } else { "s" };
+                self.say(format!("copied {lines} line{plural}"));
+                vec![Effect::Clipboard(text.into())]
+            }
             Then::Say(line) => {
                 self.say(line);
                 Vec::new()

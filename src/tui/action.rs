@@ -444,7 +444,7 @@ pub const ACTIONS: &[Spec] = &[
     ),
     spec(
         A::NewSession,
-        "build",
+        "new-build",
         "a",
         Everywhere,
         "new build",
@@ -452,7 +452,7 @@ pub const ACTIONS: &[Spec] = &[
     ),
     spec(
         A::AttachId,
-        "attach",
+        "go-to",
         "A",
         Everywhere,
         "attach",

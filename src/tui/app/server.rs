@@ -1,5 +1,6 @@
 //! What the server says → the state.
 
+use super::super::layer::Layer;
 use super::super::layout::Pane;
 use super::super::msg::{BuildId, Effect, Msg};
 use super::super::session::View;
@@ -64,7 +65,11 @@ impl App {
                 }
                 view.progress.refresh(&view.build);
                 match (ended, view.build.outcome.clone()) {
-                    (false, Some(outcome)) => self.on_outcome(&build, &outcome),
+                    (false, Some(outcome)) => {
+                        let mut effects = self.on_outcome(&build, &outcome);
+                        effects.extend(self.rebuild_if_changed(&build.session));
+                        effects
+                    }
                     _ => Vec::new(),
                 }
             }
@@ -116,7 +121,9 @@ impl App {
                         ..Session::default()
                     })
                 });
-                self.layer = None;
+                if matches!(self.layer, Some(Layer::Form(_))) {
+                    self.layer = None;
+                }
                 let mut effects = self.open(&build.session);
                 effects.extend(self.follow(&build));
                 effects

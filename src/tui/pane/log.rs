@@ -1,12 +1,15 @@
 //! PLACEHOLDER log.
 
+use std::path::PathBuf;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::super::action::Action;
-use super::super::msg::{LogAnswer, SearchAnswer};
+use super::super::msg::{BuildId, Effect, LogAnswer, SearchAnswer};
 use super::super::session::{Build, View};
 use super::{Look, Then};
+use crate::proto::controller::LogPattern;
 
 /// The place in the log.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,26 @@ impl State {
 
     /// Shows the log of the step with this number or part of a name; of all without one.
     pub fn show_named(&mut self, _build: &Build, _step: Option<&str>) {}
+
+    /// Searches; the answers come to [`State::on_found`].
+    pub fn search(&mut self, _build: &Build, _pattern: LogPattern) -> Vec<Effect> {
+        Vec::new()
+    }
+
+    /// Shows only the lines that match, or all.
+    pub fn filter(&mut self, _pattern: Option<LogPattern>) {}
+
+    /// Writes what is shown into a file.
+    pub fn save(&mut self, build: &Build, path: PathBuf) -> Effect {
+        Effect::SaveLog {
+            build: BuildId {
+                session: String::new(),
+                build: build.number,
+            },
+            vertex: String::new(),
+            path,
+        }
+    }
 
     /// Takes lines that were asked for.
     pub fn on_lines(&mut self, _answer: LogAnswer) {}

@@ -11,6 +11,8 @@
 pub mod action;
 pub mod app;
 pub mod draw;
+#[cfg(test)]
+pub mod fixture;
 pub mod keymap;
 pub mod layer;
 pub mod layout;

@@ -230,7 +230,7 @@ impl App {
     }
 
     /// Makes a session the chosen one.
-    pub(super) fn choose(&mut self, id: &str) -> Vec<Effect> {
+    pub(in crate::tui) fn choose(&mut self, id: &str) -> Vec<Effect> {
         if self.current.as_deref() == Some(id) {
             return Vec::new();
         }

@@ -18,6 +18,7 @@ use crate::proto::controller::{InfoResponse, Session as Listed, SessionEvent};
 pub mod build;
 pub mod caller;
 pub mod foreign;
+pub mod health;
 pub mod holds;
 pub mod journal;
 pub mod life;

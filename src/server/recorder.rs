@@ -18,6 +18,9 @@ use crate::proto::controller::trace_event::Event;
 /// Largest encoded status in one record, in bytes; an engine's larger ones are split.
 const MOST: usize = 2 << 20;
 
+/// Most characters of a step's name in a listing.
+const NAME: usize = 1024;
+
 /// What a listing shows of a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -172,7 +175,7 @@ fn doing(trace: &Trace) -> String {
     visible()
         .find(|step| step.failed())
         .or_else(|| visible().find(|step| step.running()))
-        .map(|step| step.name.clone())
+        .map(|step| step.name.chars().take(NAME).collect())
         .unwrap_or_default()
 }
 

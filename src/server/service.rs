@@ -14,8 +14,13 @@ use super::caller::{Caller, Input};
 use super::life::connection::Peer;
 use super::process::describe;
 use super::session::record::Record;
+<<<<<<< HEAD
 use super::session::{Ask, Asked, Session, start};
 use super::{Server, recorder};
+=======
+use super::session::{Ask, Session, start};
+use super::{Server, health, recorder};
+>>>>>>> h-srv
 use crate::proto::controller::controller_server::{Controller, ControllerServer};
 use crate::proto::controller::*;
 
@@ -223,13 +228,17 @@ impl Controller for Service {
         };
         let usage = self.server.uses(|usage| &mut usage.streams);
         let reading = session.reads(client);
+        let server = Arc::clone(&self.server);
+        server.changed(&session);
         let (sender, receiver) = mpsc::channel(TRACE_QUEUE);
         tokio::spawn(async move {
-            let _held = (usage, reading);
+            let _held = usage;
             tokio::select! {
                 () = replay(reader, &sender) => {}
                 () = sender.closed() => {}
             }
+            drop(reading);
+            server.changed(&session);
         });
         let records = ReceiverStream::new(receiver);
         answered(Box::pin(flatten(records)))
@@ -368,8 +377,15 @@ impl Controller for Service {
         Err(Status::unimplemented("search_log"))
     }
 
-    async fn health(&self, _: Request<SessionRequest>) -> Result<Response<BuilderHealth>, Status> {
-        Err(Status::unimplemented("health"))
+    async fn health(
+        &self,
+        request: Request<SessionRequest>,
+    ) -> Result<Response<BuilderHealth>, Status> {
+        let session = self.find(&request.get_ref().session)?;
+        answered(match session.node() {
+            Some(node) => health::of(&node).await,
+            None => health::unknown(session.record().last.builder),
+        })
     }
 
     type ShutdownStream = Answers<ShutdownEvent>;

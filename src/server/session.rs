@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
 use super::caller::{Caller, Waiting};
 use super::journal::Journal;
 use super::process::Processes;
+use crate::builder::node::Node;
 use crate::proto::controller::{Client, ExecRequest, ExecResponse, Session as Listed};
 
 mod actor;
@@ -63,6 +64,8 @@ pub struct Session {
     /// Its directory on disk.
     dir: PathBuf,
     inbox: mpsc::Sender<Ask>,
+    /// The engine that it was last on.
+    node: watch::Sender<Option<Node>>,
     shown: Mutex<Shown>,
 }
 
@@ -96,6 +99,7 @@ impl Session {
             processes,
             dir,
             inbox,
+            node: watch::Sender::new(None),
             shown: Mutex::new(Shown {
                 record,
                 ..Shown::default()
@@ -172,6 +176,11 @@ impl Session {
     /// What of its state cannot be carried into a process, a line each.
     pub fn not_carried(&self) -> Vec<String> {
         self.shown().not_carried.clone()
+    }
+
+    /// The engine that its last build has found; `None` for a session of an earlier server.
+    pub fn node(&self) -> Option<Node> {
+        self.node.borrow().clone()
     }
 
     /// Whether it builds, is kept, or is used.

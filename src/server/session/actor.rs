@@ -137,6 +137,7 @@ impl Actor {
             recorder: Arc::clone(&recorder),
             holds: self.server.holds(),
             refs: self.server.refs(),
+            node: self.session.node.clone(),
             cancel: cancel.clone(),
         };
         self.running = Some(Running {

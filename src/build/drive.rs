@@ -21,12 +21,8 @@ use crate::engine::control::Engine;
 use crate::engine::errors::{self, BuildError};
 use crate::engine::gateway::{Gateway, Returned, Target};
 use crate::engine::id::new_id;
-<<<<<<< HEAD
-use crate::progress::time::{self, Nanos};
-=======
 use crate::engine::vertex;
-use crate::progress::time;
->>>>>>> h-srv
+use crate::progress::time::{self, Nanos};
 use crate::proto::RpcStatus;
 use crate::proto::control::{SolveRequest, SolveResponse};
 use crate::proto::controller::trace_event::Event;
@@ -89,29 +85,21 @@ impl Seen {
         self.name(operation).is_some()
     }
 
-<<<<<<< HEAD
-    /// When that vertex was completed, by the engine's clock; `None` when it is not.
-    pub fn completed(&self, vertex: &str) -> Option<Nanos> {
-        self.completed.get(vertex).copied()
-    }
-
-    fn settled(&self, vertex: &str) -> bool {
-        let all = self.started.iter().all(|v| self.completed.contains_key(v));
-        all && (vertex.is_empty() || self.completed.contains_key(vertex))
-=======
     /// What statuses call an operation that has started, see [`vertex::ignoring_cache`].
     pub fn name(&self, operation: &str) -> Option<String> {
         let names = [operation.to_owned(), vertex::ignoring_cache(operation)];
         names.into_iter().find(|name| self.started.contains(name))
     }
 
+    /// When that operation was completed, by the engine's clock; `None` when it is not.
+    pub fn completed(&self, operation: &str) -> Option<Nanos> {
+        let named = || self.completed.get(&self.name(operation)?);
+        self.completed.get(operation).or_else(named).copied()
+    }
+
     fn settled(&self, operation: &str) -> bool {
-        let completed = |name: &String| self.completed.contains(name);
-        self.started.iter().all(completed)
-            && (operation.is_empty()
-                || completed(&operation.to_owned())
-                || self.name(operation).as_ref().is_some_and(completed))
->>>>>>> h-srv
+        let all = self.started.iter().all(|v| self.completed.contains_key(v));
+        all && (operation.is_empty() || self.completed(operation).is_some())
     }
 }
 

@@ -14,13 +14,8 @@ use super::caller::{Caller, Input};
 use super::life::connection::Peer;
 use super::process::describe;
 use super::session::record::Record;
-<<<<<<< HEAD
 use super::session::{Ask, Asked, Session, start};
-use super::{Server, recorder};
-=======
-use super::session::{Ask, Session, start};
 use super::{Server, health, recorder};
->>>>>>> h-srv
 use crate::proto::controller::controller_server::{Controller, ControllerServer};
 use crate::proto::controller::*;
 

@@ -12,6 +12,7 @@ use super::msg::{BuildId, Effect, Msg, Tab};
 use super::run::Begin;
 use super::session::View;
 use super::shell::Shell;
+use super::shell::screen::colour::Depth;
 use super::theme::Theme;
 use crate::monitor::invoke::{Invoke, On};
 use crate::proto::controller::{Caller, InfoResponse, Session, SessionState};
@@ -52,6 +53,8 @@ pub struct Setup {
     pub keymap: Keymap,
     /// Looks.
     pub theme: Theme,
+    /// Colours that the terminal can show.
+    pub depth: Depth,
     /// Take the mouse at the start.
     pub mouse: bool,
     /// Builds that were started before, the newest first: words after `buildx build`.
@@ -179,6 +182,8 @@ pub struct App {
     pub focused: bool,
     /// The hint of the first start is shown.
     pub hint: bool,
+    /// The key that is being handled has closed something.
+    hint_closed: bool,
     /// The last message has changed something that is drawn.
     pub changed: bool,
     title: String,
@@ -221,6 +226,7 @@ impl App {
             messages: VecDeque::new(),
             stopping: None,
             interrupted: 0,
+            hint_closed: false,
             drag: None,
             click: None,
             focused: true,

@@ -6,9 +6,10 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use crate::client::Client;
 use crate::monitor::exec::Answer;
 use crate::monitor::parse::{Command, Process};
+use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{
-    BuildRequest, BuilderHealth, Exited, InfoResponse, InspectResponse, LogPattern, LogRequest,
-    LogResponse, Presence, SearchLogResponse, Session, Snapshot, TerminalSize, TraceEvent,
+    BuildRequest, BuilderHealth, InfoResponse, InspectResponse, LogPattern, LogRequest,
+    LogResponse, SearchLogResponse, Session, TerminalSize, TraceEvent,
 };
 
 /// Number of a shell's tab; never used again.
@@ -168,22 +169,8 @@ pub struct SearchAnswer {
 /// What comes from a process.
 #[derive(Debug)]
 pub enum ShellMsg {
-    /// The screen as it is now.
-    Snapshot(Box<Snapshot>),
-    /// Output.
-    Data(Bytes),
-    /// The process has this size from here on.
-    Resized(TerminalSize),
-    /// It rang.
-    Bell,
-    /// Text for the clipboard.
-    Clipboard(Bytes),
-    /// Who is attached.
-    Presence(Presence),
-    /// One line about what others did.
-    Notice(String),
-    /// It has ended.
-    Exited(Exited),
+    /// What the server tells of it, in order.
+    Output(Output),
     /// It cannot be reached; one line.
     Lost(String),
 }

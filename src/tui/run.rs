@@ -150,7 +150,7 @@ impl Loop {
                     }
                 }
                 () = self.screen.written(), if self.screen.busy() => {}
-                count = self.receiver.recv_many(&mut batch, BATCH) => {
+                count = self.receiver.recv_many(&mut batch, BATCH), if !self.app.full() => {
                     if count == 0 {
                         self.update(Msg::Terminate);
                     }
@@ -173,6 +173,9 @@ impl Loop {
             return None;
         }
         let now = Instant::now();
+        if let Some(hold) = self.app.hold().filter(|hold| *hold > now) {
+            return Some(hold);
+        }
         match self.pace.allow(now) {
             Ok(()) => {
                 self.dirty = false;

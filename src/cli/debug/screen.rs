@@ -17,6 +17,7 @@ use crate::tui::keymap::{Key, Keymap};
 use crate::tui::msg::BuildId;
 use crate::tui::recent;
 use crate::tui::run::{Begin, run};
+use crate::tui::shell::screen::colour::Depth;
 use crate::tui::theme::Theme;
 
 /// Whether the full screen is used. `progress`: the user has said how the build is to be shown.
@@ -124,6 +125,7 @@ async fn show(
         on: when(wish.on, wish.invoke.as_ref()),
         keymap: keymap(wish.prefix, &config)?,
         theme: theme(flags, env),
+        depth: Depth::of(|name| env.get(name)),
         mouse: flags.mouse.unwrap_or(true),
         recent: recent_file.as_deref().map(recent::load).unwrap_or_default(),
         recent_file,

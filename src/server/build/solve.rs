@@ -11,11 +11,8 @@ use crate::build::results::Response;
 use crate::build::witness::Witness;
 use crate::builder::find::Found;
 use crate::engine::errors::BuildError;
-<<<<<<< HEAD
 use crate::progress::time::Nanos;
-=======
 use crate::proto::controller::trace_event::Event;
->>>>>>> h-srv
 use crate::proto::gateway::Result as GatewayResult;
 use crate::proto::pb;
 use crate::server::holds::{self, Entry, Holds, Step, Yield};

@@ -17,7 +17,8 @@ impl App {
         let Some(key) = Key::of(&event) else {
             return Vec::new();
         };
-        self.hint = false;
+        self.hint_closed =
+            std::mem::take(&mut self.hint) || self.toast.is_some() || self.prefixed.is_some();
         if let Some(toast) = &self.toast
             && toast.error
             && self.layer.is_none()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::keymap::Keymap;
 use super::layer::Layer;
+use super::layer::past::Past;
 use super::layout::{Class, Layout, Pane, Wanted};
 use super::msg::{BuildId, Effect, Msg, Tab};
 use super::pane::sessions;
@@ -20,6 +21,7 @@ use ratatui::layout::Rect;
 
 mod act;
 mod ask;
+mod command;
 mod keys;
 mod layers;
 mod lines;
@@ -27,8 +29,11 @@ mod mouse;
 mod reading;
 mod server;
 mod shells;
+mod source;
+mod watch;
 
 pub use ask::Yes;
+pub use keys::WHICH;
 pub use lines::{state_mark, state_word, step_label};
 
 /// Toasts that are kept for the list of messages.
@@ -56,6 +61,12 @@ pub struct Setup {
     pub mouse: bool,
     /// Builds that were started before, the newest first: words after `buildx build`.
     pub recent: Vec<Vec<String>>,
+    /// The file of those.
+    pub recent_file: Option<PathBuf>,
+    /// Lines that were given on the command line before, the oldest first.
+    pub commands: Vec<String>,
+    /// The file of those.
+    pub history: Option<PathBuf>,
     /// Lines that are shown once, at the very first start.
     pub hint: bool,
     /// The server runs in this process.
@@ -151,6 +162,12 @@ pub struct App {
     pub prefixed: Option<i64>,
     /// What is in front of the panes.
     pub layer: Option<Layer>,
+    /// Lines that were given on the command line before.
+    pub commands: Past,
+    /// What was searched and filtered for before.
+    pub patterns: Past,
+    /// The file that the editor waits for.
+    pub reading: Option<PathBuf>,
     /// What is said now.
     pub toast: Option<Toast>,
     /// What was said, the oldest first: when, and the line.
@@ -182,6 +199,9 @@ impl App {
         Self {
             mouse: setup.mouse,
             hint: setup.hint,
+            commands: Past::new(setup.commands.iter().cloned()),
+            patterns: Past::default(),
+            reading: None,
             setup,
             size,
             now,

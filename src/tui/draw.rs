@@ -5,8 +5,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::action::{Action, spec_of};
-use super::app::{App, Link, state_mark, state_word, step_label};
-use super::layer::Layer;
+use super::app::{App, Link, WHICH, state_mark, state_word, step_label};
+use super::layer::{self, Layer};
 use super::layout::{Class, Pane};
 use super::pane::text::{cells, clear, fill, middle, put, put_right};
 use super::pane::{self, Look};
@@ -120,6 +120,10 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
     if app.hint && app.layer.is_none() {
         draw_hint(app, area, buf);
     }
+    if app.layer.is_none() && app.prefixed.is_some_and(|since| app.now - since >= WHICH) {
+        let bottom = layout.footer.map_or(area.bottom(), |footer| footer.y);
+        layer::which::draw(app, area, bottom, buf);
+    }
     if let Some(layer) = &app.layer {
         let at = layer.draw(app, area, layout.footer, buf);
         cursor = match layer {
@@ -127,7 +131,9 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
             _ => at,
         };
     }
-    draw_toast(app, area, layout.footer, buf);
+    if !app.layer.as_ref().is_some_and(Layer::covers_toasts) {
+        draw_toast(app, area, layout.footer, buf);
+    }
     cursor
 }
 

@@ -172,6 +172,8 @@ pub struct View {
     pub followed: bool,
     /// Whether its context is being watched.
     pub watching: bool,
+    /// Files of it changed while it was building.
+    pub changed: bool,
     /// A person has chosen something in it, so nothing jumps.
     pub touched: bool,
     /// The place in the steps.

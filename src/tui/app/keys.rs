@@ -10,7 +10,7 @@ use super::super::msg::Effect;
 use super::{App, Yes};
 
 /// After this time with the prefix alone, the keys behind it are shown, in milliseconds.
-pub(super) const WHICH: i64 = 400;
+pub const WHICH: i64 = 400;
 
 impl App {
     pub(super) fn key(&mut self, event: KeyEvent) -> Vec<Effect> {
@@ -151,7 +151,7 @@ impl App {
 
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
         if let Some(mut layer) = self.layer.take() {
-            layer.paste(text);
+            layer.paste(self, text);
             self.layer = Some(layer);
             return Vec::new();
         }

@@ -43,7 +43,7 @@ impl App {
     }
 
     /// The size of a new tab: that of the pane as it will be.
-    fn shell_size(&self) -> TerminalSize {
+    pub(super) fn shell_size(&self) -> TerminalSize {
         let wanted = super::Wanted {
             shell: true,
             focus: Pane::Shell,
@@ -55,7 +55,7 @@ impl App {
         size_of(layout.place(Pane::Shell), layout.class)
     }
 
-    fn add_shell(&mut self, session: &str, kind: Kind, size: TerminalSize) -> Tab {
+    pub(super) fn add_shell(&mut self, session: &str, kind: Kind, size: TerminalSize) -> Tab {
         self.next_tab += 1;
         let tab = Tab(self.next_tab);
         self.shells

@@ -12,6 +12,7 @@ use crate::support::context::Context;
 use crate::support::engine::engine;
 use crate::support::shared::{Sessions, Shared, ended};
 
+mod logs;
 mod recover;
 mod states;
 

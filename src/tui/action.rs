@@ -446,7 +446,7 @@ pub const ACTIONS: &[Spec] = &[
     ),
     spec(
         A::NewSession,
-        "build",
+        "new-build",
         "a",
         Everywhere,
         "new build",
@@ -454,7 +454,7 @@ pub const ACTIONS: &[Spec] = &[
     ),
     spec(
         A::AttachId,
-        "attach",
+        "go-to",
         "A",
         Everywhere,
         "attach",

@@ -649,6 +649,9 @@ impl Screen {
             theme: Theme::new(self.ascii, self.colour, Vec::new()),
             mouse: true,
             recent: Vec::new(),
+            recent_file: None,
+            commands: Vec::new(),
+            history: None,
             hint: false,
             in_process: false,
         };

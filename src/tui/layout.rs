@@ -119,6 +119,11 @@ impl Layout {
             .map(|(_, place)| *place)
     }
 
+    /// The place of a pane beneath its title.
+    pub fn inside(&self, pane: Pane) -> Option<Rect> {
+        self.place(pane).map(|place| split_top(place, 1).1)
+    }
+
     /// Which pane a cell belongs to.
     pub fn at(&self, column: u16, row: u16) -> Option<(Pane, Rect)> {
         let inside = |place: &Rect| {

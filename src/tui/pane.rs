@@ -10,8 +10,10 @@ pub mod dockerfile;
 pub mod happened;
 pub mod log;
 pub mod progress;
+pub mod scroll;
 pub mod sessions;
 pub mod shell;
+pub mod span;
 pub mod text;
 pub mod timeline;
 

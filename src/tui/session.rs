@@ -172,6 +172,8 @@ pub struct View {
     pub followed: bool,
     /// Whether its context is being watched.
     pub watching: bool,
+    /// Files of it changed while it was building.
+    pub changed: bool,
     /// A person has chosen something in it, so nothing jumps.
     pub touched: bool,
     /// The place in the steps.
@@ -208,6 +210,13 @@ impl View {
         if !again {
             self.happened.forget();
         }
+        self.refresh();
+    }
+
+    /// Derives anew what panes derive from the build. Nothing moves that a person has chosen.
+    pub fn refresh(&mut self) {
+        self.progress.refresh(&self.build, !self.touched);
+        self.timeline.refresh(&self.build, &self.progress);
     }
 
     /// Its name, or the beginning of its id.

@@ -214,6 +214,16 @@ impl Theme {
         if self.ascii { "#" } else { "█" }
     }
 
+    /// A cell of a bar that matters less than a full one.
+    pub fn thin(&self) -> &'static str {
+        if self.ascii { "-" } else { "▄" }
+    }
+
+    /// The end of a bar that goes on.
+    pub fn onward(&self) -> &'static str {
+        if self.ascii { ">" } else { "▶" }
+    }
+
     /// An empty cell of a bar.
     pub fn track(&self) -> &'static str {
         if self.ascii { "." } else { "░" }

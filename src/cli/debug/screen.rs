@@ -5,6 +5,7 @@ use std::io::Write;
 use super::{Color, Flags, Ui};
 use crate::client::{Client, status};
 use crate::monitor::exec::{Target, find};
+use crate::monitor::history;
 use crate::monitor::invoke::when;
 use crate::monitor::start::{self, Wish};
 use crate::monitor::terminal;
@@ -14,7 +15,9 @@ use crate::proto::controller::BuildRequest;
 use crate::tui::app::Setup;
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::msg::BuildId;
+use crate::tui::recent;
 use crate::tui::run::{Begin, run};
+use crate::tui::shell::screen::colour::Depth;
 use crate::tui::theme::Theme;
 
 /// Whether the full screen is used. `progress`: the user has said how the build is to be shown.
@@ -111,14 +114,27 @@ async fn show(
     begin: Begin,
 ) -> Result<u8, String> {
     let config = flags.config(env)?;
+    // Beside the history; without a place for that, nothing is remembered.
+    let recent_file = wish
+        .history
+        .as_ref()
+        .map(|file| file.with_file_name("recent"));
     let setup = Setup {
         caller: wish.caller.clone(),
         invoke: wish.invoke.clone(),
         on: when(wish.on, wish.invoke.as_ref()),
         keymap: keymap(wish.prefix, &config)?,
         theme: theme(flags, env),
+        depth: Depth::of(|name| env.get(name)),
         mouse: flags.mouse.unwrap_or(true),
-        recent: Vec::new(),
+        recent: recent_file.as_deref().map(recent::load).unwrap_or_default(),
+        recent_file,
+        commands: wish
+            .history
+            .as_deref()
+            .map(history::lines)
+            .unwrap_or_default(),
+        history: wish.history.clone(),
         hint: first_start(flags, env),
         in_process: client.info.in_process,
     };

@@ -216,6 +216,7 @@ impl App {
 
     fn act_in_sessions(&mut self, action: Action) -> Vec<Effect> {
         let last = self.order.len().saturating_sub(1);
+        self.hold_sidebar();
         match action {
             Action::Down => self.pointed = (self.pointed + 1).min(last),
             Action::Up => self.pointed = self.pointed.saturating_sub(1),
@@ -235,6 +236,28 @@ impl App {
             _ => {}
         }
         Vec::new()
+    }
+
+    /// Before the pointer in the sidebar moves: the rows in sight stay as long as it is among them.
+    fn hold_sidebar(&mut self) {
+        if let Some(place) = self.layout().inside(Pane::Sessions) {
+            pane::sessions::hold(self, place, true);
+        }
+    }
+
+    /// Chooses the session in a row of the sidebar, from 0 beneath its title.
+    pub(super) fn click_session(&mut self, row: u16) -> Vec<Effect> {
+        let Some(place) = self.layout().inside(Pane::Sessions) else {
+            return Vec::new();
+        };
+        let focused = self.focus == Pane::Sessions;
+        let Some(at) = pane::sessions::session_at(self, place, row, focused) else {
+            return Vec::new();
+        };
+        pane::sessions::hold(self, place, focused);
+        self.pointed = at;
+        let id = self.order.get(at).cloned();
+        id.map_or_else(Vec::new, |id| self.choose(&id))
     }
 
     /// Gives the keyboard to a pane.

@@ -1,5 +1,6 @@
 //! What the server says → the state.
 
+use super::super::layer::Layer;
 use super::super::layout::Pane;
 use super::super::msg::{BuildId, Effect, Msg};
 use super::super::session::View;
@@ -64,9 +65,13 @@ impl App {
                 for event in events {
                     view.build.see(event);
                 }
-                view.progress.refresh(&view.build);
+                view.refresh();
                 match (ended, view.build.outcome.clone()) {
-                    (false, Some(outcome)) => self.on_outcome(&build, &outcome),
+                    (false, Some(outcome)) => {
+                        let mut effects = self.on_outcome(&build, &outcome);
+                        effects.extend(self.rebuild_if_changed(&build.session));
+                        effects
+                    }
                     _ => Vec::new(),
                 }
             }
@@ -129,7 +134,9 @@ impl App {
                         ..Session::default()
                     })
                 });
-                self.layer = None;
+                if matches!(self.layer, Some(Layer::Form(_))) {
+                    self.layer = None;
+                }
                 let mut effects = self.open(&build.session);
                 effects.extend(self.follow(&build));
                 effects
@@ -299,7 +306,6 @@ impl App {
             if !view.touched
                 && let Some(step) = view.build.failed_step()
             {
-                view.progress.select(&view.build, step);
                 view.log.show_step(&view.build, step);
                 view.dockerfile.show_step(&view.build, step);
             }

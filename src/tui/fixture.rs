@@ -657,7 +657,11 @@ impl Screen {
             in_process: false,
         };
         let mut app = App::new(setup, self.size, BEGAN);
-        app.update(BEGAN, Msg::Connected(Box::new(InfoResponse::default())));
+        let info = InfoResponse {
+            features: vec!["log".to_owned()],
+            ..InfoResponse::default()
+        };
+        app.update(BEGAN, Msg::Connected(Box::new(info)));
         app.update(BEGAN, Msg::AllSessions);
         app
     }

@@ -176,7 +176,7 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
         return;
     }
     let lines = state.source.lines.len();
-    let digits = lines.to_string().len().max(2);
+    let digits = lines.to_string().len().max(3);
     let selected = view.progress.selected(build);
     for (index, y) in (state.top..lines).zip(area.top()..area.bottom()) {
         let Some(line) = state.source.lines.get(index) else {
@@ -313,7 +313,7 @@ impl Text<'_> {
             cut += unicode_width::UnicodeWidthChar::width(letter).unwrap_or(0);
             begin = at + letter.len_utf8();
         }
-        let mut x = x;
+        let (mut x, from) = (x, x);
         let mut at = begin;
         let none = Vec::new();
         let spans = if self.plain { &none } else { &self.line.spans };
@@ -332,6 +332,12 @@ impl Text<'_> {
             at = span.end;
         }
         part(at, text.len(), self.base, buf);
+        let cut = text
+            .get(begin..)
+            .is_some_and(|rest| cells(rest) > usize::from(area.right().saturating_sub(from)));
+        if cut && let Some(last) = area.right().checked_sub(1) {
+            put(buf, area, last, y, theme.ellipsis(), theme.style(Role::Dim));
+        }
         x
     }
 }

@@ -64,10 +64,10 @@ mod tests {
 
     #[test]
     fn the_command_of_a_message_is_whole() {
-        let message = r#"process "/bin/sh -c echo \"a\\b\" &&\n\tmake é \u2028" did not complete successfully: exit code: 2"#;
+        let message = r#"process "/bin/sh -c echo \"a\\b\" &&\n\tmake é \u202e" did not complete successfully: exit code: 2"#;
         assert_eq!(
             of_message(message).as_deref(),
-            Some("echo \"a\\b\" &&\n\tmake é \\u{2028}")
+            Some("echo \"a\\b\" &&\n\tmake é \\u{202e}")
         );
         let message = r#"process "bash -c x" did not complete successfully: exit code: 1"#;
         assert_eq!(of_message(message).as_deref(), Some("bash -c x"));

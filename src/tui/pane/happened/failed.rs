@@ -57,7 +57,7 @@ pub fn write(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
             0,
             &format!("line {number} looks like the cause:"),
         );
-        rows.text(Role::Error, 2, line(known.tail, index));
+        rows.text(Role::Error, 2, line(known.tail, index).trim_start());
     }
     hints(failure, rows);
     if !command.is_empty() {
@@ -137,6 +137,7 @@ fn source(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
     rows.gap();
     rows.text(Role::Dim, 0, &format!("{}:{first}", escape::line(name)));
     let (from, count) = window(ranges);
+    let data = data.strip_suffix(b"\n").unwrap_or(data);
     let lines = data.split(|byte| *byte == b'\n').enumerate();
     for (index, bytes) in lines.skip(from).take(count) {
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
@@ -174,8 +175,10 @@ fn keys(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
         actions.push((Action::ShellAfter, "shell in the failed step"));
         actions.push((Action::ShellBefore, "in the state before it"));
     }
+    if known.build.failed_step().is_some() {
+        actions.push((Action::Log, "its log"));
+    }
     actions.extend([
-        (Action::Log, "its log"),
         (Action::NextError, "next error"),
         (Action::Edit, "edit the Dockerfile"),
         (Action::Reload, "build again"),
@@ -184,7 +187,7 @@ fn keys(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
         .into_iter()
         .filter_map(|(action, about)| Some(format!("{} {about}", known.look.keymap.key(action)?)))
         .collect();
-    rows.text(Role::Key, 0, &words.join("   "));
+    rows.items(Role::Key, &words);
 }
 
 /// The steps that did not end because of it.
@@ -213,7 +216,8 @@ fn others(known: &Known, rows: &mut Rows) {
         .filter(|step| !step.hidden && !step.started() && !step.cached && !step.failed())
         .count();
     if waiting > 0 {
-        rows.text(Role::Dim, 0, &format!("{waiting} steps did not run"));
+        let plural = if waiting == 1 { "" } else { "s" };
+        rows.text(Role::Dim, 0, &format!("{waiting} step{plural} did not run"));
     }
 }
 

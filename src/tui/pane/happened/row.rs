@@ -4,6 +4,7 @@ use unicode_width::UnicodeWidthChar;
 
 use super::super::super::theme::Role;
 use crate::progress::trace::StepId;
+use crate::term::width::cells;
 
 /// Rows of a card; a text that is longer ends with a note.
 const ROWS: usize = 600;
@@ -50,6 +51,21 @@ impl Rows {
                 });
             }
         }
+    }
+
+    /// Short texts beside each other, as many as fit into a row.
+    pub fn items(&mut self, role: Role, items: &[String]) {
+        let mut line = String::new();
+        for item in items {
+            if !line.is_empty() && cells(&line) + 3 + cells(item) > self.width {
+                self.text(role, 0, &std::mem::take(&mut line));
+            }
+            if !line.is_empty() {
+                line.push_str("   ");
+            }
+            line.push_str(item);
+        }
+        self.text(role, 0, &line);
     }
 
     /// A row that is cut rather than wrapped.
@@ -102,27 +118,27 @@ pub fn wrap(line: &str, width: usize) -> Vec<String> {
     // Bytes of `part`, and its cells, up to the last space.
     let mut space: Option<(usize, usize)> = None;
     for letter in crate::term::width::characters(line) {
-        let cells = letter.width().unwrap_or(0);
-        if used + cells > width {
-            match space.take() {
-                _ if letter == ' ' => {
-                    parts.push(std::mem::take(&mut part));
-                    used = 0;
-                    continue;
-                }
-                Some((at, until)) if !part.get(..at).unwrap_or_default().trim().is_empty() => {
-                    let rest = part.split_off(at);
-                    parts.push(std::mem::replace(&mut part, rest).trim_end().to_owned());
-                    used -= until;
-                }
-                _ => {
-                    parts.push(std::mem::take(&mut part));
-                    used = 0;
-                }
+        let wide = letter.width().unwrap_or(0);
+        if used + wide > width {
+            if letter == ' ' {
+                parts.push(std::mem::take(&mut part));
+                (used, space) = (0, None);
+                continue;
+            }
+            if let Some((at, until)) = space.take()
+                && !part.get(..at).unwrap_or_default().trim().is_empty()
+            {
+                let rest = part.split_off(at);
+                parts.push(std::mem::replace(&mut part, rest).trim_end().to_owned());
+                used -= until;
+            }
+            if used + wide > width {
+                parts.push(std::mem::take(&mut part));
+                used = 0;
             }
         }
         part.push(letter);
-        used += cells;
+        used += wide;
         if letter == ' ' {
             space = Some((part.len(), used));
         }
@@ -138,7 +154,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::term::width::cells;
 
     #[test]
     fn lines_break_at_spaces_and_elsewhere_if_they_must() {

@@ -178,7 +178,7 @@ pub fn finished(known: &Known, finished: &Finished, rows: &mut Rows) {
         .into_iter()
         .filter_map(|(action, about)| Some(format!("{} {about}", known.look.keymap.key(action)?)))
         .collect();
-    rows.text(Role::Key, 0, &words.join("   "));
+    rows.items(Role::Key, &words);
 }
 
 fn time(known: &Known, step: &Step) -> Nanos {

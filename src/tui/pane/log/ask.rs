@@ -61,8 +61,12 @@ pub struct Asking {
     total: u64,
     /// Lines and bytes that the build had when the end was asked for last.
     seen: (u64, u64),
+    /// The last line was the last one of the log when it came: it may have been open.
+    open_end: bool,
     /// Why there was no answer.
     trouble: Option<String>,
+    /// Lines and bytes that the build had then; with more of them it is worth another question.
+    troubled: Option<(u64, u64)>,
 }
 
 impl Asking {
@@ -264,18 +268,18 @@ impl State {
     /// The next question.
     fn next(&mut self, build: &Build, amount: (u64, u64)) -> Option<What> {
         let grown = amount != self.asking.seen;
-        if grown {
-            self.asking.trouble = None;
+        if self.asking.trouble.is_some() {
+            if *self.asking.troubled.get_or_insert(amount) == amount {
+                return None;
+            }
+            (self.asking.trouble, self.asking.troubled) = (None, None);
         }
-        if !self.asking.loaded && self.asking.trouble.is_none() {
+        if !self.asking.loaded {
             return Some(match self.asking.goal {
                 Some(Goal::Line(line)) => What::At(line.saturating_sub(self.rows as u64 / 3)),
                 Some(Goal::Top) => What::At(0),
                 _ => self.end(amount),
             });
-        }
-        if self.asking.trouble.is_some() {
-            return None;
         }
         if let Some(way) = self.find.as_ref().and_then(|find| find.wanted) {
             let before = match way {
@@ -293,16 +297,19 @@ impl State {
         }
         let (from, to) = (self.window.from(), self.window.to());
         let first = self.first(build);
-        if first < self.rows && from > 0 {
+        let margin = self.rows + 1;
+        if first < margin && from > 0 {
             let back = self.asking.total.saturating_sub(from);
             return Some(What::Before { line: from, back });
         }
         let behind = self.window.len().saturating_sub(first + self.rows);
-        if behind >= self.rows {
+        if behind >= margin {
             return None;
         }
-        // The last line may have been open when it came.
-        let seam = to.saturating_sub(1).max(from);
+        let seam = match self.asking.open_end {
+            true => to.saturating_sub(1).max(from),
+            false => to,
+        };
         if to < self.asking.total {
             let far = self.asking.total - to > u64::from(COUNT) * 4;
             if self.top.is_none() && far && self.filter.is_none() {
@@ -352,8 +359,12 @@ impl State {
         };
         self.asking.total = self.asking.total.max(response.total);
         self.take(asked, response);
-        let centre = self.top.unwrap_or(u64::MAX);
-        let most = KEPT.max(self.rows * 3 * LONGEST);
+        // In the middle of what is seen; at the end of the log while it is followed.
+        let centre = self
+            .top
+            .and_then(|top| self.window.get(self.window.index_of(top) + self.rows / 2))
+            .map_or(u64::MAX, |line| line.number);
+        let most = KEPT.max(self.rows * 4 * LONGEST);
         self.window.trim(centre, most);
     }
 
@@ -372,10 +383,13 @@ impl State {
             self.asking.trouble = Some("the server has more lines and gives none".to_owned());
             return;
         }
+        // Without a filter there are no numbers without a line.
+        let partial_front = partial || self.filter.is_none();
+        let known = (self.window.from(), self.window.to());
         match asked.what {
             What::End => {
                 let from = match first {
-                    Some(first) if partial => first,
+                    Some(first) if partial_front => first,
                     _ => 0,
                 };
                 if self.asking.loaded
@@ -414,7 +428,7 @@ impl State {
             What::Before { line, back } => {
                 let until = total.saturating_sub(back);
                 let from = match first {
-                    Some(first) if partial => first,
+                    Some(first) if partial_front => first,
                     _ => 0,
                 };
                 // The log has grown since, and the answer does not reach down to what is here.
@@ -423,6 +437,20 @@ impl State {
                 }
             }
             What::Hit { way, .. } => self.on_hit(way, last),
+        }
+        if matches!(asked.what, What::End | What::At(_) | What::After(_)) {
+            self.asking.open_end = self.window.to() >= total;
+        }
+        let stuck = match asked.what {
+            What::After(line) => {
+                line >= known.1 && self.window.to() <= known.1 && known.1 < self.asking.total
+            }
+            What::Before { .. } => self.window.from() >= known.0,
+            What::End => self.window.to() < self.asking.total,
+            What::At(_) | What::Hit { .. } => false,
+        };
+        if stuck {
+            self.asking.trouble = Some("the server's lines do not go on".to_owned());
         }
     }
 

@@ -44,7 +44,7 @@ fn conflicts_and_words_that_mean_nothing_are_told() {
         ),
         (
             ("zom", "r"),
-            "keys.zom: no such action; did you mean \"zoom\"?; 'buildx debug --keys' lists them",
+            "keys.zom: no such action (did you mean zoom?); 'buildx debug --keys' lists them",
         ),
         (
             ("zoom", "hyper-q"),

@@ -647,6 +647,7 @@ impl Screen {
             on: On::Error,
             keymap: keymap(),
             theme: Theme::new(self.ascii, self.colour, Vec::new()),
+            depth: super::shell::screen::colour::Depth::default(),
             mouse: true,
             recent: Vec::new(),
             recent_file: None,

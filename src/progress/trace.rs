@@ -16,6 +16,9 @@ use crate::term::escape;
 /// Statuses and warnings kept of one step, each; an engine that sends more is not honest.
 const MAX_ITEMS: usize = 5000;
 
+/// Inputs kept of the members of one group together.
+const MAX_INPUTS: usize = 256;
+
 /// Intervals of one step kept apart; beyond that they are merged.
 const MAX_INTERVALS: usize = 256;
 
@@ -58,7 +61,7 @@ pub struct Step {
     pub hidden: bool,
     /// Our own step: its times are of our clock.
     pub local: bool,
-    /// Digests of the vertices that it waits for.
+    /// Digests of the vertices that it waits for; of a group, those of its members, which may be members too.
     pub inputs: Vec<String>,
     intervals: Vec<Interval>,
     merged: Vec<Interval>,
@@ -146,6 +149,11 @@ impl Step {
     /// Its most recent period of activity.
     pub fn latest(&self) -> Option<Interval> {
         self.merged.last().copied()
+    }
+
+    /// Its periods of activity, in order and apart from each other.
+    pub fn periods(&self) -> &[Interval] {
+        &self.merged
     }
 
     /// Whether it ever started.
@@ -237,8 +245,13 @@ impl Trace {
     pub fn clock(&self, step: &Step, now: Nanos) -> Nanos {
         match step.local {
             true => now,
-            false => now.saturating_sub(self.offset.unwrap_or(0)),
+            false => self.engine_clock(now),
         }
+    }
+
+    /// Our time `now` on the engine's clock.
+    pub fn engine_clock(&self, now: Nanos) -> Nanos {
+        now.saturating_sub(self.offset.unwrap_or(0))
     }
 
     /// Time since the first message.
@@ -380,7 +393,14 @@ impl Trace {
         };
         match step.members.iter_mut().find(|m| m.digest == vertex.digest) {
             Some(known) => *known = member,
-            None => step.members.push(member),
+            None => {
+                step.members.push(member);
+                for input in &vertex.inputs {
+                    if step.inputs.len() < MAX_INPUTS && !step.inputs.contains(input) {
+                        step.inputs.push(input.clone());
+                    }
+                }
+            }
         }
         let changed = match &vertex.started {
             Some(started) => step.activity(nanos(started), vertex.completed.as_ref().map(nanos)),

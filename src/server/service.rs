@@ -19,6 +19,8 @@ use super::{Server, health, recorder};
 use crate::proto::controller::controller_server::{Controller, ControllerServer};
 use crate::proto::controller::*;
 
+mod logs;
+mod quiet;
 mod watch;
 
 /// Largest message in either direction.
@@ -216,6 +218,14 @@ impl Controller for Service {
         let client = peer(&request);
         let request = request.into_inner();
         let session = self.find(&request.session)?;
+        if request.no_logs {
+            let logs = session.logs(request.build).await?;
+            let held = (
+                self.server.uses(|usage| &mut usage.streams),
+                session.reads(client),
+            );
+            return answered(quiet::records(logs, &request, held));
+        }
         let journal = session.trace(request.build).await?;
         let reader = match request.no_follow {
             true => journal.replay(request.from),
@@ -359,8 +369,10 @@ impl Controller for Service {
         }
     }
 
-    async fn log(&self, _: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
-        Err(Status::unimplemented("log"))
+    async fn log(&self, request: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
+        let request = request.into_inner();
+        let session = self.find(&request.session)?;
+        answered(logs::window(session.logs(request.build).await?, request).await?)
     }
 
     type SearchLogStream = Answers<SearchLogResponse>;

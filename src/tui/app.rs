@@ -9,6 +9,7 @@ use super::layer::Layer;
 use super::layer::past::Past;
 use super::layout::{Class, Layout, Pane, Wanted};
 use super::msg::{BuildId, Effect, Msg, Tab};
+use super::pane::sessions;
 use super::run::Begin;
 use super::session::View;
 use super::shell::Shell;
@@ -25,6 +26,7 @@ mod keys;
 mod layers;
 mod lines;
 mod mouse;
+mod reading;
 mod server;
 mod shells;
 mod source;
@@ -32,7 +34,7 @@ mod watch;
 
 pub use ask::Yes;
 pub use keys::WHICH;
-pub use lines::{state_mark, state_word};
+pub use lines::{state_mark, state_word, step_label};
 
 /// Toasts that are kept for the list of messages.
 const MESSAGES: usize = 200;
@@ -136,6 +138,8 @@ pub struct App {
     pub code: u8,
     /// The row of the sidebar that keys mean, when it has the keyboard.
     pub pointed: usize,
+    /// The place in the sidebar.
+    pub sidebar: sessions::State,
     /// The tabs with terminals, oldest first.
     pub shells: Vec<Shell>,
     /// The shown tab of each session.
@@ -210,6 +214,7 @@ impl App {
             started: None,
             code: 0,
             pointed: 0,
+            sidebar: sessions::State::default(),
             shells: Vec::new(),
             shown: HashMap::new(),
             next_tab: 0,
@@ -261,11 +266,6 @@ impl App {
             (Pane::Shell, Some(shell), None) => shell.cursor_shape(),
             _ => 0,
         }
-    }
-
-    /// Asks for lines of the log that are to be shown and not here.
-    fn ask_for_lines(&mut self) -> Vec<Effect> {
-        Vec::new()
     }
 
     /// Changes the state by what has happened at `now`, and says what is to be done.
@@ -405,11 +405,6 @@ impl App {
         self.messages.push_back((self.now, error, text.clone()));
         let until = if error { i64::MAX } else { self.now + TOAST };
         self.toast = Some(Toast { until, error, text });
-    }
-
-    fn question(&mut self) -> u64 {
-        self.next_question += 1;
-        self.next_question
     }
 
     fn tick(&mut self) -> Vec<Effect> {

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::action::{Action, spec_of};
-use super::app::{App, Link, WHICH, state_mark, state_word};
+use super::app::{App, Link, WHICH, state_mark, state_word, step_label};
 use super::layer::{self, Layer};
 use super::layout::{Class, Pane};
 use super::pane::text::{cells, clear, fill, middle, put, put_right};
@@ -209,7 +209,7 @@ fn summary(app: &App, view: &View) -> String {
     if let Some(step) = view.build.failed_step().and_then(|step| steps.get(step))
         && session.state() == SessionState::Failed
     {
-        words.push(format!("at {}", label(&step.name)));
+        words.push(format!("at {}", step_label(&step.name)));
     }
     words.push(format!("{done}/{all}"));
     if cached > 0 {
@@ -229,18 +229,6 @@ fn summary(app: &App, view: &View) -> String {
 
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
-}
-
-/// `[build 3/4]` of a step's name, or its first words.
-fn label(name: &str) -> String {
-    match name.find(']') {
-        Some(end) if name.starts_with('[') => name.get(..=end).unwrap_or(name).to_owned(),
-        _ => name
-            .split_whitespace()
-            .take(3)
-            .collect::<Vec<_>>()
-            .join(" "),
-    }
 }
 
 /// `00:41.3`, `1:02:03`.

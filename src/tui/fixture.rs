@@ -647,7 +647,7 @@ impl Screen {
             on: On::Error,
             keymap: keymap(),
             theme: Theme::new(self.ascii, self.colour, Vec::new()),
-            depth: super::shell::screen::colour::Depth::default(),
+            depth: crate::tui::shell::screen::colour::Depth::True,
             mouse: true,
             recent: Vec::new(),
             recent_file: None,

@@ -10,8 +10,10 @@ pub mod dockerfile;
 pub mod happened;
 pub mod log;
 pub mod progress;
+pub mod scroll;
 pub mod sessions;
 pub mod shell;
+pub mod span;
 pub mod text;
 pub mod timeline;
 
@@ -39,6 +41,8 @@ pub enum Then {
     Effects(Vec<Effect>),
     /// The keyboard goes to another pane.
     Focus(Pane),
+    /// This text goes into the clipboard.
+    Copy(String),
     /// A line for the user.
     Say(String),
 }

@@ -24,6 +24,8 @@ const FILES: (usize, usize) = (64, 1 << 20);
 /// What was seen of the last build of a session.
 #[derive(Debug, Default)]
 pub struct Build {
+    /// Id of its session.
+    pub session: String,
     /// Its number, from 1; 0: none.
     pub number: u32,
     /// Its steps.
@@ -197,12 +199,24 @@ impl View {
 
     /// Begins the view of another build; the places in the panes stay.
     pub fn begin(&mut self, number: u32) {
+        let again = self.build.number == number;
         self.build = Build {
+            session: self.session.id.clone(),
             number,
             ..Build::default()
         };
         self.inspected = None;
-        self.log.begin();
+        self.log.begin(again);
+        if !again {
+            self.happened.forget();
+        }
+        self.refresh();
+    }
+
+    /// Derives anew what panes derive from the build. Nothing moves that a person has chosen.
+    pub fn refresh(&mut self) {
+        self.progress.refresh(&self.build, !self.touched);
+        self.timeline.refresh(&self.build, &self.progress);
     }
 
     /// Its name, or the beginning of its id.

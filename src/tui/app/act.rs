@@ -67,6 +67,13 @@ impl App {
                     _ => Pane::Timeline,
                 };
                 if self.focus == pane {
+                    // The same key again goes through the files, and then back.
+                    if pane == Pane::Dockerfile
+                        && let Some(view) = self.view_mut()
+                        && view.dockerfile.next_file(&view.build)
+                    {
+                        return Vec::new();
+                    }
                     let before = self.before;
                     return self.focus_on(before);
                 }
@@ -178,6 +185,12 @@ impl App {
             Then::Done => Vec::new(),
             Then::Effects(effects) => effects,
             Then::Focus(pane) => self.focus_on(pane),
+            Then::Copy(text) => {
+                let lines = text.lines().count();
+                let plural = if lines == 1 { "" } else { "s" };
+                self.say(format!("copied {lines} line{plural}"));
+                vec![Effect::Clipboard(text.into())]
+            }
             Then::Say(line) => {
                 self.say(line);
                 Vec::new()
@@ -203,6 +216,7 @@ impl App {
 
     fn act_in_sessions(&mut self, action: Action) -> Vec<Effect> {
         let last = self.order.len().saturating_sub(1);
+        self.hold_sidebar();
         match action {
             Action::Down => self.pointed = (self.pointed + 1).min(last),
             Action::Up => self.pointed = self.pointed.saturating_sub(1),
@@ -222,6 +236,28 @@ impl App {
             _ => {}
         }
         Vec::new()
+    }
+
+    /// Before the pointer in the sidebar moves: the rows in sight stay as long as it is among them.
+    fn hold_sidebar(&mut self) {
+        if let Some(place) = self.layout().inside(Pane::Sessions) {
+            pane::sessions::hold(self, place, true);
+        }
+    }
+
+    /// Chooses the session in a row of the sidebar, from 0 beneath its title.
+    pub(super) fn click_session(&mut self, row: u16) -> Vec<Effect> {
+        let Some(place) = self.layout().inside(Pane::Sessions) else {
+            return Vec::new();
+        };
+        let focused = self.focus == Pane::Sessions;
+        let Some(at) = pane::sessions::session_at(self, place, row, focused) else {
+            return Vec::new();
+        };
+        pane::sessions::hold(self, place, focused);
+        self.pointed = at;
+        let id = self.order.get(at).cloned();
+        id.map_or_else(Vec::new, |id| self.choose(&id))
     }
 
     /// Gives the keyboard to a pane.

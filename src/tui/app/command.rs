@@ -58,10 +58,9 @@ impl App {
                     text => Some(pattern(text)?),
                 };
                 self.patterns.add(text);
-                if let Some(view) = self.view_mut() {
-                    view.log.filter(pattern);
-                }
-                Ok(Vec::new())
+                Ok(self
+                    .view_mut()
+                    .map_or_else(Vec::new, |view| view.log.filter(pattern)))
             }
             What::Save => {
                 let path = self.path(text)?;

@@ -6,6 +6,7 @@ use ratatui::layout::Rect;
 use super::super::action::Action;
 use super::super::layout::Pane;
 use super::super::msg::Effect;
+use super::super::pane;
 use super::super::shell::Mouse;
 use super::App;
 
@@ -52,12 +53,13 @@ impl App {
                 if !twice {
                     self.click = Some((event.column, event.row, self.now));
                 }
-                let mut effects = self.focus_on(pane);
-                if twice && event.row == place.y {
+                // Before the focus changes the places of rows.
+                let effects = self.inside(pane, place, event, twice);
+                if !twice {
+                    self.focus_on(pane);
+                } else if event.row == place.y {
                     self.zoom = !self.zoom;
-                    return effects;
                 }
-                effects.extend(self.inside(pane, place, event, twice));
                 effects
             }
             MouseEventKind::Drag(MouseButton::Left) => match self.drag {
@@ -129,18 +131,28 @@ impl App {
         if event.row < top {
             return Vec::new();
         }
-        let pressed = matches!(event.kind, MouseEventKind::Down(_));
-        match pane {
-            Pane::Sessions if pressed => {
-                if let Some(id) = self.order.get(usize::from(row)).cloned() {
-                    self.pointed = usize::from(row);
-                    return self.choose(&id);
-                }
-                Vec::new()
-            }
-            pane if twice => self.act_on(pane, Action::Open, 1),
-            _ => Vec::new(),
+        if matches!(event.kind, MouseEventKind::Down(_)) && !twice {
+            return self.click(pane, place.height.saturating_sub(1), row);
         }
+        if twice {
+            return self.act_on(pane, Action::Open, 1);
+        }
+        Vec::new()
+    }
+
+    /// A click into a row of a pane, from 0 beneath its title; the pane has so many.
+    fn click(&mut self, pane: Pane, rows: u16, row: u16) -> Vec<Effect> {
+        if pane == Pane::Sessions {
+            return self.click_session(row);
+        }
+        if let Some(view) = self.view_mut() {
+            match pane {
+                Pane::Progress => pane::progress::click(view, rows, row),
+                Pane::Timeline => pane::timeline::click(view, rows, row),
+                _ => false,
+            };
+        }
+        Vec::new()
     }
 
     fn click_strip(&mut self, strip: Rect, column: u16) -> Vec<Effect> {

@@ -43,6 +43,8 @@ impl App {
                 };
                 for view in self.views.values_mut() {
                     view.followed = false;
+                    view.log.ask_again();
+                    view.happened.ask_again();
                 }
                 Vec::new()
             }
@@ -63,7 +65,7 @@ impl App {
                 for event in events {
                     view.build.see(event);
                 }
-                view.progress.refresh(&view.build);
+                view.refresh();
                 match (ended, view.build.outcome.clone()) {
                     (false, Some(outcome)) => {
                         let mut effects = self.on_outcome(&build, &outcome);
@@ -100,13 +102,24 @@ impl App {
                 Vec::new()
             }
             Msg::Log(answer) => {
-                if let Some(view) = self.view_mut() {
-                    view.log.on_lines(answer);
+                // A session that is not shown any more may have asked.
+                for view in self.views.values_mut() {
+                    if view.happened.on_lines(&answer) {
+                        return Vec::new();
+                    }
+                    if view.log.awaits(answer.id) {
+                        view.log.on_lines(answer);
+                        return Vec::new();
+                    }
                 }
                 Vec::new()
             }
             Msg::Found(answer) => {
-                let trouble = self.view_mut().and_then(|view| view.log.on_found(answer));
+                let asking = self
+                    .views
+                    .values_mut()
+                    .find(|view| view.log.awaits_hits(answer.id));
+                let trouble = asking.and_then(|view| view.log.on_found(answer));
                 if let Some(line) = trouble {
                     self.complain(line);
                 }
@@ -293,7 +306,6 @@ impl App {
             if !view.touched
                 && let Some(step) = view.build.failed_step()
             {
-                view.progress.select(&view.build, step);
                 view.log.show_step(&view.build, step);
                 view.dockerfile.show_step(&view.build, step);
             }

@@ -69,6 +69,25 @@ pub fn clear(buf: &mut Buffer, area: Rect) {
     }
 }
 
+/// `text` in at most `room` cells, its end cut; reads no more of it than that.
+pub fn cut(text: &str, room: usize, ellipsis: &str) -> String {
+    let (mut out, mut used, mut end) = (String::new(), 0, 0);
+    for letter in crate::term::width::characters(text) {
+        used += letter.width().unwrap_or(0);
+        if used > room {
+            out.truncate(end);
+            out.push_str(if room > 0 { ellipsis } else { "" });
+            break;
+        }
+        out.push(letter);
+        // Where a cut leaves room for the ellipsis.
+        if used < room {
+            end = out.len();
+        }
+    }
+    out
+}
+
 /// `text` in at most `room` cells, shortened in its middle.
 pub fn middle(text: &str, room: usize, ellipsis: &str) -> String {
     if cells(text) <= room {

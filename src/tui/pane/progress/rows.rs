@@ -1,0 +1,276 @@
+//! The steps in the order in which they are shown: stages as the Dockerfile has them, what prepares the build folded
+//! into one row before them, exports and steps of our own behind them.
+
+use std::collections::HashMap;
+
+use super::super::super::session::Build;
+use super::super::super::theme::Mark;
+use super::mark;
+use super::name::{Belongs, belongs};
+use crate::progress::time::Nanos;
+use crate::progress::trace::{Step, StepId};
+
+/// Parts of a running step, such as layers that come, that have a row: the ones that began last.
+const PARTS: usize = 3;
+
+/// Platforms that are told apart.
+const PLATFORMS: usize = 64;
+
+/// A row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// A step.
+    Step(StepId),
+    /// Steps that prepare the build: one for all, and how many there are besides it.
+    Folded(StepId, usize),
+    /// A part of the running step above it, by its index in [`Step::statuses`].
+    Part(StepId, usize),
+}
+
+impl Row {
+    /// The step that it shows, if it shows one.
+    pub fn step(self) -> Option<StepId> {
+        match self {
+            Self::Step(step) | Self::Folded(step, _) => Some(step),
+            Self::Part(..) => None,
+        }
+    }
+}
+
+/// How many steps there are of each kind; steps that are hidden do not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// All.
+    pub all: usize,
+    /// Those that are complete.
+    pub done: usize,
+    /// Those that the engine had.
+    pub cached: usize,
+    /// Those that failed.
+    pub errors: usize,
+    /// Warnings of all steps.
+    pub warnings: usize,
+}
+
+/// What is derived from the steps of a build.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// From top to bottom.
+    pub rows: Vec<Row>,
+    /// Where the rows of steps are among them, ascending.
+    pub steps: Vec<usize>,
+    /// How many steps there are.
+    pub counts: Counts,
+    /// Time that the folded steps took, once all are complete.
+    pub folded: Option<Nanos>,
+    /// Platforms that steps are for, in order of first sight, and how they are; empty unless names tell any.
+    pub platforms: Vec<(String, Mark)>,
+    /// Steps in order, those that prepare the build first.
+    order: Vec<StepId>,
+    /// How many of them prepare the build.
+    internal: usize,
+    /// For each in `order`: its platform, by its index.
+    platform: Vec<Option<usize>>,
+    /// What `order` was made of.
+    made_of: Option<[usize; 4]>,
+}
+
+impl Rows {
+    /// Derives everything again; the order only if there are other steps, names or places.
+    pub fn refresh(&mut self, build: &Build, unfolded: bool) {
+        let steps = &build.trace.steps;
+        let visible = steps.iter().filter(|step| !step.hidden).count();
+        let names = steps.iter().map(|step| step.name.len()).sum();
+        let made_of = [steps.len(), visible, names, build.places.len()];
+        if self.made_of != Some(made_of) {
+            self.sort(build);
+            self.made_of = Some(made_of);
+        }
+        let ended = build.outcome.is_some();
+        self.counts = count(steps);
+        self.folded = folded(steps, self.order.get(..self.internal).unwrap_or_default());
+        self.judge(steps, ended);
+        self.rows.clear();
+        self.steps.clear();
+        let fold = !unfolded && self.internal > 1;
+        let first = if fold { self.internal } else { 0 };
+        if fold && let Some(step) = self.stand_in(steps, ended) {
+            self.push(Row::Folded(step, self.internal - 1), steps, ended);
+        }
+        for at in first..self.order.len() {
+            if let Some(step) = self.order.get(at).copied() {
+                self.push(Row::Step(step), steps, ended);
+            }
+        }
+    }
+
+    /// The steps that prepare the build.
+    pub fn internal(&self) -> &[StepId] {
+        self.order.get(..self.internal).unwrap_or_default()
+    }
+
+    /// The row of a step; of a folded one the row that stands for it.
+    pub fn place(&self, step: StepId) -> Option<usize> {
+        let place = |wanted: StepId| self.rows.iter().position(|row| row.step() == Some(wanted));
+        place(step).or_else(|| {
+            let folded = matches!(self.rows.first(), Some(Row::Folded(..)));
+            (folded && self.internal().contains(&step)).then_some(0)
+        })
+    }
+
+    fn push(&mut self, row: Row, steps: &[Step], ended: bool) {
+        self.steps.push(self.rows.len());
+        self.rows.push(row);
+        let Some((id, step)) = row.step().and_then(|id| Some((id, steps.get(id)?))) else {
+            return;
+        };
+        if ended || !step.running() {
+            return;
+        }
+        let open = step.statuses.iter().enumerate().rev();
+        let open = open.filter(|(_, part)| part.completed.is_none());
+        let mut parts: Vec<usize> = open.map(|(part, _)| part).take(PARTS).collect();
+        parts.reverse();
+        let parts = parts.into_iter().map(|part| Row::Part(id, part));
+        self.rows.extend(parts);
+    }
+
+    /// Which of the folded steps is shown: the one that failed, or the one that runs, or the first.
+    fn stand_in(&self, steps: &[Step], ended: bool) -> Option<StepId> {
+        let ids = self.internal();
+        let of = |wanted: Mark| {
+            ids.iter().rev().copied().find(|id| {
+                steps
+                    .get(*id)
+                    .is_some_and(|step| mark(step, ended) == wanted)
+            })
+        };
+        of(Mark::Failed)
+            .or_else(|| of(Mark::Running))
+            .or_else(|| ids.first().copied())
+    }
+
+    fn sort(&mut self, build: &Build) {
+        let steps = &build.trace.steps;
+        let line = |step: &Step| {
+            let (file, ranges) = build.places.get(&step.digest)?;
+            let first = ranges.iter().map(|range| range.start).min()?;
+            Some((*file, first))
+        };
+        // A stage is where its first line is; one that no line is known of is where it was first seen.
+        let mut stages: HashMap<&str, (Option<(usize, u32)>, usize)> = HashMap::new();
+        let mut platforms: Vec<&str> = Vec::new();
+        let mut sorted = Vec::with_capacity(steps.len());
+        for (id, step) in steps.iter().enumerate().filter(|(_, step)| !step.hidden) {
+            let place = match belongs(&step.name) {
+                Belongs::Internal => (0, "", None, 0),
+                Belongs::Other => (if step.local { 3 } else { 2 }, "", None, 0),
+                Belongs::Stage {
+                    platform,
+                    stage,
+                    number,
+                } => {
+                    let line = line(step);
+                    let seen = stages.len();
+                    let first = &mut stages.entry(stage).or_insert((line, seen)).0;
+                    *first = match (*first, line) {
+                        (Some(known), Some(line)) => Some(known.min(line)),
+                        (known, line) => known.or(line),
+                    };
+                    let platform = platform.and_then(|platform| {
+                        let known = platforms.iter().position(|known| *known == platform);
+                        known
+                            .or_else(|| {
+                                platforms.push(platform);
+                                Some(platforms.len() - 1)
+                            })
+                            .filter(|at| *at < PLATFORMS)
+                    });
+                    platforms.truncate(PLATFORMS);
+                    (1, stage, platform, number)
+                }
+            };
+            sorted.push((id, place));
+        }
+        let known = stages.values().any(|(line, _)| line.is_some());
+        let key =
+            |(id, (class, stage, platform, number)): &(StepId, (u8, &str, Option<usize>, u32))| {
+                let (line, seen) = stages.get(stage).copied().unwrap_or_default();
+                let line = if known {
+                    line.unwrap_or((usize::MAX, 0))
+                } else {
+                    (0, 0)
+                };
+                (*class, line, seen, *platform, *number, *id)
+            };
+        sorted.sort_by_cached_key(key);
+        self.internal = sorted.iter().filter(|(_, (class, ..))| *class == 0).count();
+        self.order = sorted.iter().map(|(id, _)| *id).collect();
+        self.platform = sorted
+            .iter()
+            .map(|(_, (_, _, platform, _))| *platform)
+            .collect();
+        self.platforms = platforms
+            .into_iter()
+            .map(|name| (name.to_owned(), Mark::Waiting))
+            .collect();
+    }
+
+    /// How each platform is: as bad as the worst of its steps.
+    fn judge(&mut self, steps: &[Step], ended: bool) {
+        if self.platforms.is_empty() {
+            return;
+        }
+        let rank = |mark: Mark| match mark {
+            Mark::Failed => 5,
+            Mark::Running => 4,
+            Mark::Canceled => 3,
+            Mark::Waiting => 2,
+            _ => 1,
+        };
+        let mut worst = vec![Mark::Ok; self.platforms.len()];
+        for (id, platform) in self.order.iter().zip(&self.platform) {
+            let (Some(step), Some(platform)) = (steps.get(*id), platform) else {
+                continue;
+            };
+            if let Some(worst) = worst.get_mut(*platform) {
+                let mark = mark(step, ended);
+                if rank(mark) > rank(*worst) {
+                    *worst = mark;
+                }
+            }
+        }
+        for ((_, mark), worst) in self.platforms.iter_mut().zip(worst) {
+            *mark = worst;
+        }
+    }
+}
+
+fn count(steps: &[Step]) -> Counts {
+    let mut counts = Counts::default();
+    for step in steps.iter().filter(|step| !step.hidden) {
+        counts.all += 1;
+        counts.done += usize::from(step.completed());
+        counts.cached += usize::from(step.cached);
+        counts.errors += usize::from(step.failed());
+        counts.warnings += step.warnings.len();
+    }
+    counts
+}
+
+/// Time in which at least one of these was active; `None` while one is or has yet to be.
+fn folded(steps: &[Step], ids: &[StepId]) -> Option<Nanos> {
+    let steps = || ids.iter().filter_map(|id| steps.get(*id));
+    if !steps().all(Step::completed) {
+        return None;
+    }
+    let periods: Vec<_> = steps().flat_map(Step::periods).copied().collect();
+    let periods = crate::progress::time::merge(&periods);
+    let spans = periods.iter().map(|period| {
+        period
+            .stop
+            .unwrap_or(period.start)
+            .saturating_sub(period.start)
+    });
+    Some(spans.fold(0, Nanos::saturating_add))
+}

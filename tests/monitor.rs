@@ -32,8 +32,7 @@ fn debug(server: &Shared, args: &[&str]) -> Pty {
 
 fn debug_of(server: &Shared, args: &[&str], rows: u16, cols: u16) -> Pty {
     let mut program = CommandBuilder::new(PROGRAM);
-    program.arg("debug");
-    program.arg("--root");
+    program.args(["debug", "--ui=line", "--root"]);
     program.arg(server.root());
     program.args(args);
     Pty::spawn(clean(server, program), rows, cols)

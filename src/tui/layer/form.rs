@@ -52,9 +52,9 @@ pub struct State {
     looking: bool,
 }
 
-impl State {
+impl Default for State {
     /// For the directory that this program was started in.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let mut fields: [Field; FIELDS.len()] = Default::default();
         fields[DIRECTORY].set(".");
         Self {
@@ -64,7 +64,9 @@ impl State {
             looking: false,
         }
     }
+}
 
+impl State {
     /// Takes a key.
     pub fn key(&mut self, app: &mut App, key: Key, event: KeyEvent) -> Then {
         let ctrl = key.modifiers == KeyModifiers::CONTROL;

@@ -85,7 +85,7 @@ mod tests {
         assert_eq!(best("session prev"), Some("previous-session"));
         assert_eq!(best("xyz"), None);
         assert_eq!(choose("", texts.iter().copied()), [0, 1, 2, 3]);
-        assert_eq!(score("ÄB", "xäb").is_some(), true);
+        assert!(score("ÄB", "xäb").is_some());
     }
 
     proptest! {

@@ -541,7 +541,6 @@ fn a_recent_build_fills_the_form() {
     press(&mut app, &["enter"]);
     let found = found
         .into_iter()
-        .map(|(path, kind)| (path, kind))
         .chain([(PathBuf::from("/home/me/"), Found::Directory)]);
     let effects = tell(&mut app, Msg::Looked(found.collect()));
     let [Effect::Build(request)] = effects.as_slice() else {

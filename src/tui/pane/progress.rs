@@ -378,11 +378,7 @@ pub fn title(view: &View, look: &Look) -> (String, String) {
 
 /// A bar of this many cells.
 pub(super) fn bar(theme: &Theme, done: usize, all: usize, cells: usize) -> String {
-    let full = if all == 0 {
-        0
-    } else {
-        (done * cells / all).min(cells)
-    };
+    let full = (done * cells).checked_div(all).unwrap_or(0).min(cells);
     theme.bar().repeat(full) + &theme.track().repeat(cells - full)
 }
 

@@ -10,6 +10,9 @@ use super::name::{Belongs, belongs};
 use crate::progress::time::Nanos;
 use crate::progress::trace::{Step, StepId};
 
+/// A file, by its number, and a line in it.
+type Place = (usize, u32);
+
 /// Parts of a running step, such as layers that come, that have a row: the ones that began last.
 const PARTS: usize = 3;
 
@@ -158,7 +161,7 @@ impl Rows {
             Some((*file, first))
         };
         // A stage is where its first line is; one that no line is known of is where it was first seen.
-        let mut stages: HashMap<&str, (Option<(usize, u32)>, usize)> = HashMap::new();
+        let mut stages: HashMap<&str, (Option<Place>, usize)> = HashMap::new();
         let mut platforms: Vec<&str> = Vec::new();
         let mut sorted = Vec::with_capacity(steps.len());
         for (id, step) in steps.iter().enumerate().filter(|(_, step)| !step.hidden) {

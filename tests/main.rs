@@ -12,6 +12,7 @@ mod gateway;
 mod monitor;
 mod processes;
 mod progress;
+mod screen;
 mod secrets;
 mod server;
 mod sessions;

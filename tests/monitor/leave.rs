@@ -68,7 +68,7 @@ fn a_signal_gives_the_terminal_back_and_leaves_the_session() {
     let server = Shared::on(engine());
     let context = failing();
     let line = format!(
-        "{PROGRAM} debug --root {} build --network=none {}; echo code $?; stty -a",
+        "{PROGRAM} debug --ui=line --root {} build --network=none {}; echo code $?; stty -a",
         server.root().display(),
         context.path().display()
     );
@@ -105,7 +105,7 @@ fn ctrl_z_at_the_prompt_and_fg() {
     let mut pty = Pty::spawn(program, 24, 100);
     pty.wait_until("the outer shell", |screen| screen.contains("outer>"));
     pty.send(&format!(
-        "{PROGRAM} debug --root {}\r",
+        "{PROGRAM} debug --ui=line --root {}\r",
         server.root().display()
     ));
     pty.wait_until("the prompt", |screen| {

@@ -89,14 +89,16 @@ impl Pty {
         }
     }
 
+    /// Sends the program a signal.
+    pub fn signal(&mut self, signal: rustix::process::Signal) {
+        let pid = self.child.process_id().and_then(|pid| i32::try_from(pid).ok());
+        let pid = rustix::process::Pid::from_raw(pid.unwrap()).unwrap();
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     /// Kills the program with SIGKILL: it can do nothing about it.
     pub fn kill(&mut self) {
-        let pid = self
-            .child
-            .process_id()
-            .and_then(|pid| i32::try_from(pid).ok());
-        let pid = rustix::process::Pid::from_raw(pid.unwrap()).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+        self.signal(rustix::process::Signal::KILL);
         self.child.wait().unwrap();
     }
 

@@ -59,7 +59,7 @@ pub fn step(
     let room = usize::from(place.right().saturating_sub(x));
     // On a narrow pane a name is worth more than how it went in words: glyph and colour say it too.
     let (long, short) = (words.join("  "), words.last().cloned().unwrap_or_default());
-    let right = if room >= NAME + cells(&long) + 1 {
+    let right = if room > NAME + cells(&long) {
         long
     } else {
         short

@@ -14,3 +14,4 @@ pub mod gateway;
 pub mod history;
 pub mod id;
 mod tls;
+pub mod vertex;

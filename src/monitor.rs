@@ -3,7 +3,7 @@
 //! [`table`] holds the commands, [`parse`] reads a line of them, [`exec`] carries one out and answers
 //! with data. A full-screen app uses these three. [`run`] is the line mode on top: [`terminal`] owns the
 //! real terminal, [`prefix`] decides what of the keyboard is for whom, [`prompt`] reads lines with
-//! [`editor`], [`keys`] and [`complete`], [`shell`] connects the terminal to a process, [`watch`]
+//! [`editor`], [`history`], [`keys`] and [`complete`], [`shell`] connects the terminal to a process, [`watch`]
 //! follows a build, [`header`] says what a process is started in. [`start`] leads from a build to its
 //! monitor.
 
@@ -13,6 +13,7 @@ pub mod exec;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod header;
+pub mod history;
 pub mod invoke;
 pub mod keys;
 pub mod listing;

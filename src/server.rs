@@ -18,9 +18,11 @@ use crate::proto::controller::{InfoResponse, Session as Listed, SessionEvent};
 pub mod build;
 pub mod caller;
 pub mod foreign;
+pub mod health;
 pub mod holds;
 pub mod journal;
 pub mod life;
+pub mod logs;
 pub mod memory;
 pub mod outcome;
 pub mod place;
@@ -38,6 +40,10 @@ use session::record::Record;
 
 /// Version of the contract in `proto/controller.proto`.
 pub const PROTOCOL: u32 = 1;
+
+/// What servers of this version of the contract may lack, see [`InfoResponse::features`]: "log" is `Log` and
+/// `TraceRequest.no_logs`, "search-log" is `SearchLog`.
+const FEATURES: [&str; 2] = ["log", "search-log"];
 
 /// Changes of sessions that may wait for a watcher; one that is further behind gets all sessions anew.
 const CHANGES: usize = 256;
@@ -180,7 +186,7 @@ impl Server {
             root: self.settings.root.display().to_string(),
             log: self.settings.log.display().to_string(),
             in_process: self.settings.in_process,
-            ..InfoResponse::default()
+            features: FEATURES.map(str::to_owned).to_vec(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! * Output of interactive programs: [`sequence`] takes it apart. [`guard`] is the screen that keeps it, behind
 //!   bounds that vt100 does not have, and [`pass`] shows it on the user's own terminal, of which it lets
 //!   through only what is understood and can be undone.
+//! * What the user does, for such a program: [`keys`] and [`mouse`] turn it into bytes.
 //!
 //! Both sides of an attached program use [`guard`]; it knows neither server nor client.
 
@@ -12,6 +13,8 @@ pub mod escape;
 pub mod guard;
 #[cfg(test)]
 pub(crate) mod hostile;
+pub mod keys;
+pub mod mouse;
 pub mod pass;
 pub mod sequence;
 pub mod width;

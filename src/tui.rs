@@ -19,6 +19,7 @@ pub mod layout;
 pub mod link;
 pub mod msg;
 pub mod pane;
+pub mod recent;
 pub mod run;
 pub mod screen;
 pub mod session;

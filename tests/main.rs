@@ -15,4 +15,5 @@ mod progress;
 mod secrets;
 mod server;
 mod sessions;
+mod streams;
 mod traps;

@@ -13,7 +13,11 @@ use crate::support::engine::engine;
 use crate::support::shared::{Sessions, Shared, ended};
 
 mod elsewhere;
+mod health;
+mod live;
+mod logs;
 mod recover;
+mod sources;
 mod states;
 
 /// A step that says when it runs, and fails. `mark` makes it another step than those of other tests.

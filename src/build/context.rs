@@ -12,6 +12,7 @@ use super::options::BuildOptions;
 use super::prepare::{Refusal, Surroundings};
 use super::suggest::nearest;
 use crate::engine::callbacks::content::layout;
+use crate::engine::vertex::digest;
 use crate::proto::pb;
 
 /// Name of the local source that holds the Dockerfile.
@@ -474,15 +475,6 @@ fn http_source(url: &str, filename: &str) -> pb::Definition {
         metadata: BTreeMap::from([(digest, metadata)]),
         source: None,
     }
-}
-
-fn digest(bytes: &[u8]) -> String {
-    let hash = ring::digest::digest(&ring::digest::SHA256, bytes);
-    let mut text = String::from("sha256:");
-    for byte in hash.as_ref() {
-        text.push_str(&format!("{byte:02x}"));
-    }
-    text
 }
 
 fn named(name: &str, place: &str, cwd: &Path, sources: &mut Sources) -> Result<(), Refusal> {

@@ -21,6 +21,7 @@ use crate::engine::control::Engine;
 use crate::engine::errors::{self, BuildError};
 use crate::engine::gateway::{Gateway, Returned, Target};
 use crate::engine::id::new_id;
+use crate::engine::vertex;
 use crate::progress::time::{self, Nanos};
 use crate::proto::RpcStatus;
 use crate::proto::control::{SolveRequest, SolveResponse};
@@ -79,19 +80,26 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Whether that vertex has ever started.
-    pub fn started(&self, vertex: &str) -> bool {
-        self.started.contains(vertex)
+    /// Whether that operation has ever started.
+    pub fn started(&self, operation: &str) -> bool {
+        self.name(operation).is_some()
     }
 
-    /// When that vertex was completed, by the engine's clock; `None` when it is not.
-    pub fn completed(&self, vertex: &str) -> Option<Nanos> {
-        self.completed.get(vertex).copied()
+    /// What statuses call an operation that has started, see [`vertex::ignoring_cache`].
+    pub fn name(&self, operation: &str) -> Option<String> {
+        let names = [operation.to_owned(), vertex::ignoring_cache(operation)];
+        names.into_iter().find(|name| self.started.contains(name))
     }
 
-    fn settled(&self, vertex: &str) -> bool {
+    /// When that operation was completed, by the engine's clock; `None` when it is not.
+    pub fn completed(&self, operation: &str) -> Option<Nanos> {
+        let named = || self.completed.get(&self.name(operation)?);
+        self.completed.get(operation).or_else(named).copied()
+    }
+
+    fn settled(&self, operation: &str) -> bool {
         let all = self.started.iter().all(|v| self.completed.contains_key(v));
-        all && (vertex.is_empty() || self.completed.contains_key(vertex))
+        all && (operation.is_empty() || self.completed(operation).is_some())
     }
 }
 

@@ -9,6 +9,7 @@ use super::options::{BuildOptions, Invalid};
 mod args;
 mod hidden;
 mod read;
+pub mod words;
 
 pub use args::{BuildArgs, EXAMPLES, Which, truth};
 pub use hidden::HiddenArgs;
@@ -31,12 +32,15 @@ struct Words {
 /// a flag that only the newer side knows.
 pub fn parse(words: &[String]) -> Result<BuildOptions, Invalid> {
     let words = std::iter::once("build").chain(words.iter().map(String::as_str));
-    let words = Words::try_parse_from(words).map_err(|error| {
-        let text = error.to_string();
-        let line = text.lines().next().unwrap_or_default();
-        Invalid(line.trim_start_matches("error: ").to_owned())
-    })?;
+    let words = Words::try_parse_from(words).map_err(|error| invalid(&error))?;
     options(words.args, words.global)
+}
+
+/// The first line of clap's mistake.
+fn invalid(error: &clap::Error) -> Invalid {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    Invalid(line.trim_start_matches("error: ").to_owned())
 }
 
 #[cfg(test)]

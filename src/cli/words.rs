@@ -1,7 +1,6 @@
 //! The words that a build is asked for with: what clap has understood of them, written anew, without the
 //! flags that only concern this process.
 
-use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, Command};
 
 use super::build::Manner;
@@ -35,31 +34,9 @@ fn words(root: &Command, path: &[&str], matches: &ArgMatches) -> Vec<String> {
         return Vec::new();
     };
     let own = Flags::augment_args(Manner::augment_args(Command::new("")));
-    let mut words = Vec::new();
-    let mut places = Vec::new();
-    for arg in command.get_arguments() {
-        let id = arg.get_id();
-        if own.get_arguments().any(|own| own.get_id() == id)
-            || matches.try_contains_id(id.as_str()).is_err()
-            || matches.value_source(id.as_str()) != Some(ValueSource::CommandLine)
-        {
-            continue;
-        }
-        let values = matches.get_raw(id.as_str()).into_iter().flatten();
-        let values = values.map(|value| value.to_string_lossy());
-        match arg.get_long() {
-            Some(long) => words.extend(values.map(|value| format!("--{long}={value}"))),
-            None => places.extend(values.map(|value| value.into_owned())),
-        }
-    }
-    if places
-        .iter()
-        .any(|place| place.len() > 1 && place.starts_with('-'))
-    {
-        words.push("--".to_owned());
-    }
-    words.extend(places);
-    words
+    crate::build::flags::words::of(command, matches, |id| {
+        own.get_arguments().any(|own| own.get_id() == id)
+    })
 }
 
 #[cfg(test)]

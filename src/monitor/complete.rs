@@ -77,24 +77,33 @@ pub fn wanted(line: &str, at: usize) -> Wanted {
 
 /// What the word can become; `session` is the current one.
 pub async fn candidates(api: &Api, session: Option<&str>, of: Of) -> Vec<String> {
-    let mut found = match of {
+    let mut found = match (known(of), of) {
+        (Some(known), _) => known,
+        (None, Of::Argument(kind)) => {
+            let asked = asked(api.clone(), session, kind);
+            tokio::time::timeout(PATIENCE, asked)
+                .await
+                .unwrap_or_default()
+        }
+        (None, _) => Vec::new(),
+    };
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
+/// What the word can become without asking the server; `None` when only that knows.
+pub fn known(of: Of) -> Option<Vec<String>> {
+    Some(match of {
         Of::Command | Of::Argument(Kind::Command) => table::names().map(str::to_owned).collect(),
         Of::Flag(flags) => flags
             .iter()
             .map(|flag| format!("--{}", flag.long))
             .collect(),
         Of::Argument(Kind::Signal) => SIGNALS.iter().map(|&name| name.to_owned()).collect(),
-        Of::Argument(kind) => {
-            let asked = asked(api.clone(), session, kind);
-            tokio::time::timeout(PATIENCE, asked)
-                .await
-                .unwrap_or_default()
-        }
-        Of::Nothing => Vec::new(),
-    };
-    found.sort_unstable();
-    found.dedup();
-    found
+        Of::Argument(Kind::Text) | Of::Nothing => Vec::new(),
+        Of::Argument(Kind::Session | Kind::Process | Kind::Either) => return None,
+    })
 }
 
 /// A server that refuses has nothing to offer.

@@ -5,20 +5,12 @@ use std::path::{Path, PathBuf};
 
 use rustyline::history::{FileHistory, History, SearchDirection};
 use rustyline::line_buffer::{ChangeListener, DeleteListener, Direction, LineBuffer};
-use rustyline::{At, Config, HistoryDuplicates, Movement, Word};
+use rustyline::{At, Movement, Word};
 use unicode_width::UnicodeWidthChar;
 
+use super::history::{self, LONGEST};
 use super::keys::{Key, Keys};
 use crate::term::escape;
-
-/// Longest line in bytes; what is typed beyond it is not taken.
-const LONGEST: usize = 4096;
-
-/// Lines of history that are kept.
-const HISTORY: usize = 1000;
-
-/// Largest history file that is read: ours cannot be larger.
-const LARGEST_FILE: u64 = (HISTORY * (2 * LONGEST + 1)) as u64;
 
 /// What a key has led to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,27 +90,13 @@ impl Editor {
     /// keep; without one, the history is this run's. A file that cannot be read is no reason to have
     /// no prompt.
     pub fn new(file: Option<&Path>) -> Self {
-        let config = Config::builder()
-            .max_history_size(HISTORY)
-            .and_then(|builder| builder.history_ignore_dups(true))
-            .map_or_else(|_| Config::default(), |builder| builder.build());
-        debug_assert_eq!(
-            config.history_duplicates(),
-            HistoryDuplicates::IgnoreConsecutive
-        );
-        let mut history = FileHistory::with_config(&config);
-        let file = file.map(Path::to_owned);
-        if let Some(file) = &file
-            && std::fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.len() < LARGEST_FILE)
-        {
-            let _ = history.load(file);
-        }
+        let history = history::load(file);
         Self {
             line: LineBuffer::with_capacity(LONGEST),
             keys: Keys::default(),
             at: history.len(),
             history,
-            file,
+            file: file.map(Path::to_owned),
             draft: String::new(),
             killed: Killed::default(),
             search: None,
@@ -165,7 +143,7 @@ impl Editor {
 
     /// Remembers a line, here and in the file.
     pub fn remember(&mut self, line: &str) {
-        if line.trim().is_empty() || line.chars().any(char::is_control) {
+        if !history::counts(line) {
             return;
         }
         let added = self.history.add(line).unwrap_or_default();

@@ -296,8 +296,29 @@ pub fn inspect(found: &InspectResponse, now: i64) -> Vec<String> {
         lines.push("Processes:".to_owned());
         let list = processes(&found.processes, None, now);
         lines.extend(list.iter().map(|line| format!("  {line}")));
+        for process in &found.processes {
+            lines.push(format!("Process {}:", plain(&process.id)));
+            let list = table(&surroundings(process, &found.not_carried));
+            lines.extend(list.iter().map(|line| format!("  {line}")));
+        }
     }
     lines
+}
+
+/// Where a process runs, beside what its row says; `known` has been said of the session.
+fn surroundings(process: &Process, known: &[String]) -> Vec<Vec<String>> {
+    let lacks = process
+        .not_carried
+        .iter()
+        .filter(|line| !known.contains(line));
+    let one = |what: &str, text: &String| vec![format!("{what}:"), plain(text)];
+    [("Step", &process.step), ("Network", &process.network)]
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(what, text)| one(what, text))
+        .chain(process.mounts.iter().map(|line| one("Mount", line)))
+        .chain(lacks.map(|line| one("Not carried", line)))
+        .collect()
 }
 
 /// The lines of `status` about the server.
@@ -394,6 +415,35 @@ mod tests {
         );
         assert!(lines[1].ends_with('…') && lines[2].starts_with("abcdefgh2  "));
         assert!(lines[3].starts_with("zbcdefgh   ") && lines[3].ends_with("^[[2J"));
+    }
+
+    #[test]
+    fn inspect_says_where_each_process_runs() {
+        let process = Process {
+            id: "p".into(),
+            step: "[2/3] RUN x\x1b[2J".into(),
+            network: "none".into(),
+            mounts: vec!["cache /root/.cache".into(), "secret /run/secrets/s".into()],
+            not_carried: vec!["known".into(), "more".into()],
+            ..Process::default()
+        };
+        let found = InspectResponse {
+            processes: vec![process],
+            not_carried: vec!["known".into()],
+            ..InspectResponse::default()
+        };
+        let lines = inspect(&found, 0);
+        let at = lines.iter().position(|line| line == "Process p:").unwrap();
+        assert_eq!(
+            lines[at + 1..],
+            [
+                "  Step:\t\t[2/3] RUN x^[[2J",
+                "  Network:\tnone",
+                "  Mount:\t\tcache /root/.cache",
+                "  Mount:\t\tsecret /run/secrets/s",
+                "  Not carried:\tmore",
+            ]
+        );
     }
 
     #[test]

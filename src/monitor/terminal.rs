@@ -339,6 +339,7 @@ fn leave_on_signals(leave: &CancellationToken) -> io::Result<()> {
 /// on. The receiver is told then.
 fn stop_on_signal() -> io::Result<watch::Receiver<()>> {
     let mut stop = signal(SignalKind::from_raw(Sig::TSTP.as_raw()))?;
+    let mut resume = signal(SignalKind::from_raw(Sig::CONT.as_raw()))?;
     let (goes_on, continued) = watch::channel(());
     tokio::spawn(async move {
         while stop.recv().await.is_some() {
@@ -349,7 +350,11 @@ fn stop_on_signal() -> io::Result<watch::Receiver<()>> {
             if let Some(real) = real().as_mut() {
                 put_right(real);
             }
-            let _ = kill_process(getpid(), Sig::STOP);
+            while resume.recv().now_or_never().is_some() {}
+            // Another thread may take the signal, so this one runs on for a moment: what comes next has to wait.
+            if kill_process(getpid(), Sig::STOP).is_ok() {
+                resume.recv().await;
+            }
             if let Some(real) = real().as_ref() {
                 set(&real.saved, real.mode);
             }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::time::{self, Nanos};
+use crate::engine::vertex;
 use crate::proto::control;
 
 /// What happens to a step of our own, as pulling the builder's image.
@@ -44,18 +45,17 @@ impl ClientSteps {
     /// What happened to the step `name`, on this machine's clock.
     pub fn event(&mut self, name: &str, event: ClientEvent<'_>) -> control::StatusResponse {
         let now = time::now();
-        let step = self.0.entry(name.to_string()).or_insert_with(|| {
-            let hash = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
-            let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-            ClientStep {
+        let step = self
+            .0
+            .entry(name.to_string())
+            .or_insert_with(|| ClientStep {
                 vertex: control::Vertex {
-                    digest: format!("sha256:{hex}"),
+                    digest: vertex::digest(name.as_bytes()),
                     name: name.to_string(),
                     ..control::Vertex::default()
                 },
                 statuses: HashMap::new(),
-            }
-        });
+            });
         let mut message = control::StatusResponse::default();
         let vertex = step.vertex.digest.clone();
         if step.vertex.started.is_none() || matches!(event, ClientEvent::Started) {

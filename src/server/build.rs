@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
@@ -22,6 +22,7 @@ use crate::build::results::Response;
 use crate::build::services::{self, Services};
 use crate::build::witness::{Teller, Witness};
 use crate::builder::find::{self, Found};
+use crate::builder::node::Node;
 use crate::engine::errors::BuildError;
 use crate::engine::id::new_id;
 use crate::proto::controller::BuildHeader;
@@ -29,6 +30,7 @@ use crate::proto::controller::BuildHeader;
 mod asked;
 mod failed;
 mod solve;
+mod sources;
 mod success;
 
 use asked::{Asked, remember};
@@ -113,6 +115,8 @@ pub struct Surrounding {
     pub holds: Arc<Holds>,
     /// The server's builds on engines.
     pub refs: Refs,
+    /// Told which engine the build runs on.
+    pub node: watch::Sender<Option<Node>>,
     /// Stops the build.
     pub cancel: CancellationToken,
 }
@@ -182,6 +186,7 @@ impl Build {
         let (asked, prepared) = self.prepared(options, caller, stdin).await?;
 
         let found = self.find(&asked, &tell).await?;
+        self.around.node.send_replace(Some(found.node.clone()));
         let facts = self.unless_stopped(self.facts(&found, &asked)).await?;
         let mut plan = plan(prepared, &facts)?;
         let caller = asked.caller();

@@ -19,9 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use prost::Message;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::state::digest;
 use crate::build::drive::Seen;
 use crate::engine::errors::FailedExec;
+use crate::engine::vertex::digest;
 use crate::proto::pb;
 
 /// What a step runs, as a digest.
@@ -140,6 +140,22 @@ pub fn ignoring_cache(definition: &pb::Definition, vertices: &[String]) -> pb::D
         metadata.ignore_cache = true;
     }
     definition
+}
+
+/// `vertices`, and what is made of their results in the definition.
+pub fn with_dependents(definition: &pb::Definition, vertices: &[String]) -> Vec<String> {
+    let mut all = vertices.to_vec();
+    // Operations come after their inputs; the last one only names the result.
+    let (_, ops) = definition.def.split_last().unwrap_or((&Vec::new(), &[]));
+    for bytes in ops {
+        let Ok(op) = pb::Op::decode(bytes.as_slice()) else {
+            continue;
+        };
+        if op.inputs.iter().any(|input| all.contains(&input.digest)) {
+            all.push(digest(bytes));
+        }
+    }
+    all
 }
 
 /// Asks a session to let its held state go.
@@ -368,6 +384,43 @@ mod tests {
         let ignoring = ignoring_cache(&definition, &[steps[1].vertex.clone()]);
         assert!(ignoring.metadata[&steps[1].vertex].ignore_cache);
         assert_eq!(ignoring.def, definition.def);
+    }
+
+    #[test]
+    fn what_is_made_of_a_result_depends_on_it() {
+        let after = |inputs: &[&Vec<u8>]| {
+            let input = |op: &&Vec<u8>| pb::Input {
+                digest: digest(op),
+                index: 0,
+            };
+            let inputs = inputs.iter().map(input).collect();
+            let own = pb::op::Op::File(pb::FileOp::default());
+            pb::Op {
+                inputs,
+                op: Some(own),
+                ..pb::Op::default()
+            }
+            .encode_to_vec()
+        };
+        let (a, b) = (op("a"), op("b"));
+        let of_a = after(&[&a]);
+        let of_b = after(&[&b]);
+        let of_both = after(&[&of_b, &of_a]);
+        let last = pb::Op {
+            inputs: vec![pb::Input {
+                digest: digest(&of_both),
+                index: 0,
+            }],
+            ..pb::Op::default()
+        };
+        let def = [&a, &b, &of_a, &of_b, &of_both, &last.encode_to_vec()];
+        let definition = pb::Definition {
+            def: def.into_iter().cloned().collect(),
+            ..pb::Definition::default()
+        };
+        let found = with_dependents(&definition, &[digest(&a)]);
+        assert_eq!(found, [digest(&a), digest(&of_a), digest(&of_both)]);
+        assert!(with_dependents(&pb::Definition::default(), &[]).is_empty());
     }
 
     #[tokio::test]

@@ -40,6 +40,7 @@ use tokio::sync::watch;
 mod cursor;
 mod error;
 mod frame;
+mod frames;
 mod index;
 mod ledger;
 mod meta;
@@ -49,6 +50,7 @@ mod writer;
 
 pub use error::Error;
 pub use frame::MAX_RECORD;
+pub use frames::Frames;
 pub use reader::Reader;
 pub use store::{Enforced, Store, Stored};
 pub use writer::Writer;

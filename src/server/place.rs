@@ -5,6 +5,7 @@
 //! says in its notes what it cannot give, one line each.
 
 mod failed;
+mod ground;
 mod image;
 mod op;
 mod reason;
@@ -31,6 +32,8 @@ pub struct Place {
     pub ground: Ground,
     /// Which state of the build this is.
     pub state: State,
+    /// Name of the step whose state it is; empty for a result.
+    pub step: String,
     /// Platform of the result, such as `linux/amd64`; empty for a step and where it is not known.
     pub platform: String,
     /// Program and leading words of the shell of the step or image.

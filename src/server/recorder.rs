@@ -8,6 +8,7 @@ use prost::Message;
 use tokio::sync::watch;
 
 use super::journal::Writer;
+use super::logs::Indexer;
 use crate::build::witness::Witness;
 use crate::progress::time;
 use crate::progress::trace::Trace;
@@ -17,6 +18,9 @@ use crate::proto::controller::trace_event::Event;
 
 /// Largest encoded status in one record, in bytes; an engine's larger ones are split.
 const MOST: usize = 2 << 20;
+
+/// Most characters of a step's name in a listing.
+const NAME: usize = 1024;
 
 /// What a listing shows of a build.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub struct Recorder {
 #[derive(Debug)]
 struct Inner {
     writer: Option<Writer>,
+    /// Goes along with what is written.
+    indexer: Option<Indexer>,
     trace: Trace,
 }
 
@@ -59,11 +65,12 @@ pub fn millis(time: SystemTime) -> i64 {
 }
 
 impl Recorder {
-    /// Records into the trace of `writer`.
-    pub fn new(writer: Writer) -> Self {
+    /// Records into the trace of `writer`, with its log for `indexer`.
+    pub fn new(writer: Writer, indexer: Indexer) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 writer: Some(writer),
+                indexer: Some(indexer),
                 trace: Trace::new(false),
             }),
             summary: watch::Sender::default(),
@@ -87,10 +94,15 @@ impl Recorder {
     /// Writes the last event and ends the trace; what comes later is not recorded.
     pub fn finish(&self, outcome: Event) {
         self.see(outcome);
-        let writer = self.lock().writer.take();
+        let (writer, indexer) = {
+            let mut inner = self.lock();
+            (inner.writer.take(), inner.indexer.take())
+        };
         if let Some(Err(error)) = writer.map(Writer::finish) {
             self.lost(error.to_string());
         }
+        // What its files lack is found again in the trace.
+        let _ = indexer.map(Indexer::finish);
     }
 
     fn write(&self, inner: &mut Inner, events: Vec<Event>) {
@@ -102,7 +114,13 @@ impl Recorder {
             let event = Some(event);
             TraceEvent { time, event }.encode_to_vec()
         });
-        if let Err(error) = writer.append_batch(records) {
+        let records: Vec<_> = records.collect();
+        let written = writer.append_batch(&records).map(|_| ());
+        let indexed = written.and_then(|()| match inner.indexer.as_mut() {
+            Some(indexer) => indexer.push(&records),
+            None => Ok(()),
+        });
+        if let Err(error) = indexed {
             self.lost(error.to_string());
         }
     }
@@ -172,7 +190,7 @@ fn doing(trace: &Trace) -> String {
     visible()
         .find(|step| step.failed())
         .or_else(|| visible().find(|step| step.running()))
-        .map(|step| step.name.clone())
+        .map(|step| step.name.chars().take(NAME).collect())
         .unwrap_or_default()
 }
 

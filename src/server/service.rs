@@ -15,10 +15,12 @@ use super::life::connection::Peer;
 use super::process::describe;
 use super::session::record::Record;
 use super::session::{Ask, Asked, Session, start};
-use super::{Server, recorder};
+use super::{Server, health, recorder};
 use crate::proto::controller::controller_server::{Controller, ControllerServer};
 use crate::proto::controller::*;
 
+mod logs;
+mod quiet;
 mod watch;
 
 /// Largest message in either direction.
@@ -216,6 +218,14 @@ impl Controller for Service {
         let client = peer(&request);
         let request = request.into_inner();
         let session = self.find(&request.session)?;
+        if request.no_logs {
+            let logs = session.logs(request.build).await?;
+            let held = (
+                self.server.uses(|usage| &mut usage.streams),
+                session.reads(client),
+            );
+            return answered(quiet::records(logs, &request, held));
+        }
         let journal = session.trace(request.build).await?;
         let reader = match request.no_follow {
             true => journal.replay(request.from),
@@ -223,13 +233,17 @@ impl Controller for Service {
         };
         let usage = self.server.uses(|usage| &mut usage.streams);
         let reading = session.reads(client);
+        let server = Arc::clone(&self.server);
+        server.changed(&session);
         let (sender, receiver) = mpsc::channel(TRACE_QUEUE);
         tokio::spawn(async move {
-            let _held = (usage, reading);
+            let _held = usage;
             tokio::select! {
                 () = replay(reader, &sender) => {}
                 () = sender.closed() => {}
             }
+            drop(reading);
+            server.changed(&session);
         });
         let records = ReceiverStream::new(receiver);
         answered(Box::pin(flatten(records)))
@@ -355,21 +369,34 @@ impl Controller for Service {
         }
     }
 
-    async fn log(&self, _: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
-        Err(Status::unimplemented("log"))
+    async fn log(&self, request: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {
+        let request = request.into_inner();
+        let session = self.find(&request.session)?;
+        answered(logs::window(session.logs(request.build).await?, request).await?)
     }
 
     type SearchLogStream = Answers<SearchLogResponse>;
 
     async fn search_log(
         &self,
-        _: Request<SearchLogRequest>,
+        request: Request<SearchLogRequest>,
     ) -> Result<Response<Self::SearchLogStream>, Status> {
-        Err(Status::unimplemented("search_log"))
+        let request = request.into_inner();
+        let session = self.find(&request.session)?;
+        let logs = session.logs(request.build).await?;
+        let usage = self.server.uses(|usage| &mut usage.streams);
+        answered(logs::search(logs, request, usage)?)
     }
 
-    async fn health(&self, _: Request<SessionRequest>) -> Result<Response<BuilderHealth>, Status> {
-        Err(Status::unimplemented("health"))
+    async fn health(
+        &self,
+        request: Request<SessionRequest>,
+    ) -> Result<Response<BuilderHealth>, Status> {
+        let session = self.find(&request.get_ref().session)?;
+        answered(match session.node() {
+            Some(node) => health::of(&node).await,
+            None => health::unknown(session.record().last.builder),
+        })
     }
 
     type ShutdownStream = Answers<ShutdownEvent>;

@@ -9,12 +9,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
 use super::caller::{Caller, Waiting};
 use super::journal::Journal;
+use super::logs::Logs;
 use super::process::Processes;
+use crate::builder::node::Node;
 use crate::proto::controller::{Client, ExecRequest, ExecResponse, Session as Listed};
 
 mod actor;
@@ -63,7 +65,11 @@ pub struct Session {
     /// Its directory on disk.
     dir: PathBuf,
     inbox: mpsc::Sender<Ask>,
+    /// The engine that it was last on.
+    node: watch::Sender<Option<Node>>,
     shown: Mutex<Shown>,
+    /// Held by the one who opens logs.
+    opening: tokio::sync::Mutex<()>,
 }
 
 /// What can be read without asking the actor.
@@ -75,6 +81,7 @@ struct Shown {
     building: bool,
     /// Those that have been opened.
     traces: BTreeMap<u32, Journal>,
+    logs: BTreeMap<u32, Logs>,
     /// Size of the last trace on disk when an earlier server wrote it.
     trace_bytes: u64,
     readers: HashMap<u64, Client>,
@@ -96,10 +103,12 @@ impl Session {
             processes,
             dir,
             inbox,
+            node: watch::Sender::new(None),
             shown: Mutex::new(Shown {
                 record,
                 ..Shown::default()
             }),
+            opening: tokio::sync::Mutex::default(),
         }
     }
 
@@ -174,6 +183,11 @@ impl Session {
         self.shown().not_carried.clone()
     }
 
+    /// The engine that its last build has found; `None` for a session of an earlier server.
+    pub fn node(&self) -> Option<Node> {
+        self.node.borrow().clone()
+    }
+
     /// Whether it builds, is kept, or is used.
     pub fn is_busy(&self) -> bool {
         let counts = self.processes.counts();
@@ -212,6 +226,32 @@ impl Session {
         };
         self.shown().traces.insert(number, journal.clone());
         Ok(journal)
+    }
+
+    /// The log of a build, of the last one for 0. It is opened when it is first asked for, as traces are.
+    ///
+    /// # Errors
+    /// As [`Session::trace`]; also when what belongs to it cannot be written.
+    pub async fn logs(&self, build: u32) -> Result<Logs, Status> {
+        let number = match build {
+            0 => self.shown().record.build,
+            number => number,
+        };
+        let known = || self.shown().logs.get(&number).cloned();
+        if let Some(logs) = known() {
+            return Ok(logs);
+        }
+        let _only = self.opening.lock().await;
+        if let Some(logs) = known() {
+            return Ok(logs);
+        }
+        let trace = self.trace(number).await?;
+        let logs = tokio::task::spawn_blocking(move || Logs::open(&trace))
+            .await
+            .map_err(|error| Status::internal(error.to_string()))?
+            .map_err(|error| Status::data_loss(error.to_string()))?;
+        self.shown().logs.insert(number, logs.clone());
+        Ok(logs)
     }
 
     fn no_trace(&self, build: u32) -> Status {

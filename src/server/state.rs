@@ -44,11 +44,3 @@ pub struct PlatformResult {
     /// The image's configuration (OCI image spec, JSON) when the frontend gave one.
     pub config: Option<serde_json::Value>,
 }
-
-/// How definitions and the engine name an operation: by the SHA-256 of its bytes as received, which
-/// another encoding of the same operation does not have.
-pub fn digest(op: &[u8]) -> String {
-    let hash = ring::digest::digest(&ring::digest::SHA256, op);
-    let hex: String = hash.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{hex}")
-}

@@ -11,13 +11,16 @@
 //! Server and client feed the same bytes in the same order to a [`Terminal`] each. Only one of them may answer
 //! what programs ask: [`Terminal::answering`].
 
+mod background;
 mod caught;
 mod emulator;
 mod keyboard;
+mod lines;
 mod replies;
 mod snapshot;
 
 pub use caught::will_be_caught;
+pub use lines::{Line, lines, width};
 pub use snapshot::Snapshot;
 
 use caught::Caught;
@@ -93,13 +96,27 @@ impl Terminal {
     /// Changes the size of the grid, cut as in [`Terminal::new`]. Rows come from and go to the scrollback,
     /// lines are cut or padded.
     pub fn resize(&mut self, rows: u16, cols: u16) -> Effects {
+        let before = self.size();
         self.emulator.caught.resize(rows, cols);
+        if self.size() != before {
+            self.emulator.background.resized();
+        }
         self.effects()
+    }
+
+    /// Moves the view of [`Terminal::screen`] so many lines up into the scrollback, at most to its oldest line; 0
+    /// is the screen itself. Output keeps the view at its lines as long as they exist; a change of size or of the
+    /// screen (main, alternate) moves it back to 0.
+    pub fn scroll_to(&mut self, lines: usize) {
+        self.emulator.caught.scroll_to(lines);
     }
 
     fn effects(&mut self) -> Effects {
         let mut effects = std::mem::take(&mut self.emulator.effects);
         effects.broken = self.emulator.caught.take_broken();
+        if effects.broken {
+            self.emulator.background = Default::default();
+        }
         effects
     }
 

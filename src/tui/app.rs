@@ -6,12 +6,14 @@ use std::path::PathBuf;
 
 use super::keymap::Keymap;
 use super::layer::Layer;
+use super::layer::past::Past;
 use super::layout::{Class, Layout, Pane, Wanted};
 use super::msg::{BuildId, Effect, Msg, Tab};
 use super::pane::sessions;
 use super::run::Begin;
 use super::session::View;
 use super::shell::Shell;
+use super::shell::screen::colour::Depth;
 use super::theme::Theme;
 use crate::monitor::invoke::{Invoke, On};
 use crate::proto::controller::{Caller, InfoResponse, Session, SessionState};
@@ -19,15 +21,20 @@ use ratatui::layout::Rect;
 
 mod act;
 mod ask;
+mod command;
 mod keys;
 mod layers;
 mod lines;
 mod mouse;
+mod reading;
 mod server;
 mod shells;
+mod source;
+mod watch;
 
 pub use ask::Yes;
-pub use lines::{state_mark, state_word};
+pub use keys::WHICH;
+pub use lines::{state_mark, state_word, step_label};
 
 /// Toasts that are kept for the list of messages.
 const MESSAGES: usize = 200;
@@ -48,10 +55,18 @@ pub struct Setup {
     pub keymap: Keymap,
     /// Looks.
     pub theme: Theme,
+    /// Colours that the terminal can show.
+    pub depth: Depth,
     /// Take the mouse at the start.
     pub mouse: bool,
     /// Builds that were started before, the newest first: words after `buildx build`.
     pub recent: Vec<Vec<String>>,
+    /// The file of those.
+    pub recent_file: Option<PathBuf>,
+    /// Lines that were given on the command line before, the oldest first.
+    pub commands: Vec<String>,
+    /// The file of those.
+    pub history: Option<PathBuf>,
     /// Lines that are shown once, at the very first start.
     pub hint: bool,
     /// The server runs in this process.
@@ -147,6 +162,12 @@ pub struct App {
     pub prefixed: Option<i64>,
     /// What is in front of the panes.
     pub layer: Option<Layer>,
+    /// Lines that were given on the command line before.
+    pub commands: Past,
+    /// What was searched and filtered for before.
+    pub patterns: Past,
+    /// The file that the editor waits for.
+    pub reading: Option<PathBuf>,
     /// What is said now.
     pub toast: Option<Toast>,
     /// What was said, the oldest first: when, and the line.
@@ -165,6 +186,8 @@ pub struct App {
     pub focused: bool,
     /// The hint of the first start is shown.
     pub hint: bool,
+    /// The key that is being handled has closed something.
+    hint_closed: bool,
     /// The last message has changed something that is drawn.
     pub changed: bool,
     title: String,
@@ -176,6 +199,9 @@ impl App {
         Self {
             mouse: setup.mouse,
             hint: setup.hint,
+            commands: Past::new(setup.commands.iter().cloned()),
+            patterns: Past::default(),
+            reading: None,
             setup,
             size,
             now,
@@ -205,6 +231,7 @@ impl App {
             messages: VecDeque::new(),
             stopping: None,
             interrupted: 0,
+            hint_closed: false,
             drag: None,
             click: None,
             focused: true,
@@ -239,11 +266,6 @@ impl App {
             (Pane::Shell, Some(shell), None) => shell.cursor_shape(),
             _ => 0,
         }
-    }
-
-    /// Asks for lines of the log that are to be shown and not here.
-    fn ask_for_lines(&mut self) -> Vec<Effect> {
-        Vec::new()
     }
 
     /// Changes the state by what has happened at `now`, and says what is to be done.
@@ -383,11 +405,6 @@ impl App {
         self.messages.push_back((self.now, error, text.clone()));
         let until = if error { i64::MAX } else { self.now + TOAST };
         self.toast = Some(Toast { until, error, text });
-    }
-
-    fn question(&mut self) -> u64 {
-        self.next_question += 1;
-        self.next_question
     }
 
     fn tick(&mut self) -> Vec<Effect> {

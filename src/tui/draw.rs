@@ -5,8 +5,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::action::{Action, spec_of};
-use super::app::{App, Link, state_mark, state_word};
-use super::layer::Layer;
+use super::app::{App, Link, WHICH, state_mark, state_word, step_label};
+use super::layer::{self, Layer};
 use super::layout::{Class, Pane};
 use super::pane::text::{cells, clear, fill, middle, put, put_right};
 use super::pane::{self, Look};
@@ -79,7 +79,7 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
             }
             (Pane::Shell, _) => app
                 .shell()
-                .and_then(|shell| pane::shell::draw(shell, inner, buf, &look)),
+                .and_then(|shell| pane::shell::draw(app, shell, inner, buf, &look)),
             (_, None) => None,
             (Pane::Progress, Some(view)) => {
                 pane::progress::draw(view, inner, buf, &look);
@@ -120,6 +120,10 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
     if app.hint && app.layer.is_none() {
         draw_hint(app, area, buf);
     }
+    if app.layer.is_none() && app.prefixed.is_some_and(|since| app.now - since >= WHICH) {
+        let bottom = layout.footer.map_or(area.bottom(), |footer| footer.y);
+        layer::which::draw(app, area, bottom, buf);
+    }
     if let Some(layer) = &app.layer {
         let at = layer.draw(app, area, layout.footer, buf);
         cursor = match layer {
@@ -127,7 +131,9 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
             _ => at,
         };
     }
-    draw_toast(app, area, layout.footer, buf);
+    if !app.layer.as_ref().is_some_and(Layer::covers_toasts) {
+        draw_toast(app, area, layout.footer, buf);
+    }
     cursor
 }
 
@@ -203,7 +209,7 @@ fn summary(app: &App, view: &View) -> String {
     if let Some(step) = view.build.failed_step().and_then(|step| steps.get(step))
         && session.state() == SessionState::Failed
     {
-        words.push(format!("at {}", label(&step.name)));
+        words.push(format!("at {}", step_label(&step.name)));
     }
     words.push(format!("{done}/{all}"));
     if cached > 0 {
@@ -223,18 +229,6 @@ fn summary(app: &App, view: &View) -> String {
 
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
-}
-
-/// `[build 3/4]` of a step's name, or its first words.
-fn label(name: &str) -> String {
-    match name.find(']') {
-        Some(end) if name.starts_with('[') => name.get(..=end).unwrap_or(name).to_owned(),
-        _ => name
-            .split_whitespace()
-            .take(3)
-            .collect::<Vec<_>>()
-            .join(" "),
-    }
 }
 
 /// `00:41.3`, `1:02:03`.
@@ -287,62 +281,110 @@ fn draw_title(app: &App, place: Rect, buf: &mut Buffer) {
     put(buf, place, x + 2, place.y, &builder, theme.style(Role::Dim));
 }
 
-fn draw_strip(app: &App, place: Rect, buf: &mut Buffer) {
-    let theme = &app.setup.theme;
-    let help = format!(
-        "{} help",
-        app.setup.keymap.key(Action::Help).unwrap_or_default()
-    );
-    let help_at = put_right(buf, place, place.x, place.y, &help, theme.style(Role::Dim));
-    let inside = Rect {
-        width: help_at.saturating_sub(place.x + 1),
-        ..place
-    };
+/// The tabs of the strip that are in sight: their columns, and the number of the session, from 0.
+pub fn tabs(app: &App, place: Rect) -> Vec<(std::ops::Range<u16>, usize)> {
+    let room = strip_room(app, place);
     let at = app
         .order
         .iter()
         .position(|id| Some(id) == app.current.as_ref())
         .unwrap_or(0);
-    let tab = |(index, view): (usize, &View)| {
-        let session = &view.session;
-        let state = match session.state() {
-            SessionState::Building if session.steps > 0 => {
-                format!("{}%", session.steps_done * 100 / session.steps)
-            }
-            _ => format!(
-                "{} {}",
-                theme.glyph(state_mark(session)),
-                state_word(session)
-            ),
-        };
-        format!(
-            "{} {} {state}",
-            index + 1,
-            middle(&view.name(), 16, theme.ellipsis())
-        )
-    };
-    let tabs: Vec<String> = app.sessions().enumerate().map(tab).collect();
+    let widths: Vec<usize> = app
+        .sessions()
+        .enumerate()
+        .map(|(index, view)| cells(&tab(app, index, view)) + 2)
+        .collect();
     // The chosen one is always in sight.
-    let width = |tabs: &[String]| tabs.iter().map(|tab| cells(tab) + 3).sum::<usize>();
     let mut first = 0;
-    while first < at && width(tabs.get(first..=at).unwrap_or_default()) > usize::from(inside.width)
-    {
+    let before = |first: usize| -> usize {
+        let shown = widths.get(first..=at).unwrap_or_default();
+        shown.iter().map(|width| width + 1).sum()
+    };
+    while first < at && before(first) > room {
         first += 1;
     }
     let mut x = place.x;
-    for (index, (tab, view)) in tabs.iter().zip(app.sessions()).enumerate().skip(first) {
-        let here = index == at && app.current.is_some();
-        let style = if here {
-            theme.style(Role::Accent)
-        } else {
-            theme.style(state_mark(&view.session).role())
+    let mut shown = Vec::new();
+    for (index, width) in widths.iter().enumerate().skip(first) {
+        let width = u16::try_from(*width).unwrap_or(u16::MAX);
+        let end = x.saturating_add(width);
+        if usize::from(end - place.x) > room && index > at {
+            break;
+        }
+        shown.push((x..end, index));
+        x = end.saturating_add(1);
+    }
+    shown
+}
+
+fn strip_help(app: &App) -> String {
+    format!(
+        "{} help",
+        app.setup.keymap.key(Action::Help).unwrap_or_default()
+    )
+}
+
+fn strip_room(app: &App, place: Rect) -> usize {
+    usize::from(place.width).saturating_sub(cells(&strip_help(app)) + 1)
+}
+
+/// A session in the strip: number, name and state.
+fn tab(app: &App, index: usize, view: &View) -> String {
+    let theme = &app.setup.theme;
+    let session = &view.session;
+    let state = match session.state() {
+        SessionState::Building if session.steps > 0 => {
+            format!(
+                "{}%",
+                session.steps_done.saturating_mul(100) / session.steps
+            )
+        }
+        _ => format!(
+            "{} {}",
+            theme.glyph(state_mark(session)),
+            state_word(session)
+        ),
+    };
+    format!(
+        "{} {} {state}",
+        index + 1,
+        middle(&view.name(), 16, theme.ellipsis())
+    )
+}
+
+fn draw_strip(app: &App, place: Rect, buf: &mut Buffer) {
+    let theme = &app.setup.theme;
+    put_right(
+        buf,
+        place,
+        place.x,
+        place.y,
+        &strip_help(app),
+        theme.style(Role::Dim),
+    );
+    let room = u16::try_from(strip_room(app, place)).unwrap_or(place.width);
+    let inside = Rect {
+        width: room,
+        ..place
+    };
+    for (columns, index) in tabs(app, place) {
+        let Some(view) = app.order.get(index).and_then(|id| app.views.get(id)) else {
+            continue;
         };
-        let text = if here {
-            format!("[{tab}]")
-        } else {
-            format!(" {tab} ")
+        let here = app.order.get(index) == app.current.as_ref();
+        let text = tab(app, index, view);
+        let (text, role) = match here {
+            true => (format!("[{text}]"), Role::Accent),
+            false => (format!(" {text} "), state_mark(&view.session).role()),
         };
-        x = put(buf, inside, x, place.y, &text, style) + 1;
+        put(
+            buf,
+            inside,
+            columns.start,
+            place.y,
+            &text,
+            theme.style(role),
+        );
     }
 }
 

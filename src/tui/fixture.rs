@@ -649,13 +649,21 @@ impl Screen {
             on: On::Error,
             keymap: keymap(),
             theme: Theme::new(self.ascii, self.colour, Vec::new()),
+            depth: crate::tui::shell::screen::colour::Depth::True,
             mouse: true,
             recent: Vec::new(),
+            recent_file: None,
+            commands: Vec::new(),
+            history: None,
             hint: false,
             in_process: false,
         };
         let mut app = App::new(setup, self.size, BEGAN);
-        app.update(BEGAN, Msg::Connected(Box::new(InfoResponse::default())));
+        let info = InfoResponse {
+            features: vec!["log".to_owned()],
+            ..InfoResponse::default()
+        };
+        app.update(BEGAN, Msg::Connected(Box::new(info)));
         app.update(BEGAN, Msg::AllSessions);
         app
     }

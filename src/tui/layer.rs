@@ -1,4 +1,4 @@
-//! What is in front of the panes: questions, lists, lines to read, the command line, help, the editor.
+//! What is in front of the panes: questions, lists, lines to read, prompts, help, the editor.
 
 use crossterm::event::{KeyCode, KeyEvent};
 use ratatui::buffer::Buffer;
@@ -10,7 +10,16 @@ use super::keymap::Key;
 use super::msg::Effect;
 
 pub mod choose;
+pub mod edit;
+pub mod field;
+pub mod form;
+pub mod fuzzy;
+pub mod help;
 pub mod lines;
+pub mod past;
+pub mod pick;
+pub mod prompt;
+pub mod which;
 
 /// What is in front.
 #[derive(Debug)]
@@ -24,8 +33,18 @@ pub enum Layer {
     },
     /// Lines to read.
     Lines(lines::State),
-    /// One of a list.
+    /// One of a short list.
     Choose(choose::State),
+    /// A line that is typed.
+    Prompt(prompt::State),
+    /// One of a long list.
+    Pick(pick::State),
+    /// The keys.
+    Help(help::State),
+    /// A build to start.
+    Form(Box<form::State>),
+    /// The Dockerfile.
+    Edit(edit::State),
 }
 
 /// What a layer makes of a key.
@@ -57,8 +76,13 @@ impl Layer {
         ))
     }
 
+    /// Whether it leaves the last word in the bottom row to itself, so that nothing else may cover it.
+    pub fn covers_toasts(&self) -> bool {
+        matches!(self, Self::Prompt(_) | Self::Edit(_))
+    }
+
     /// Takes a key. The app has no layer while this runs.
-    pub fn key(&mut self, app: &mut App, key: Key, _event: KeyEvent) -> Then {
+    pub fn key(&mut self, app: &mut App, key: Key, event: KeyEvent) -> Then {
         match self {
             Self::Ask { yes, .. } => match key.code {
                 KeyCode::Char('y' | 'Y') => Then::Yes(yes.clone()),
@@ -67,11 +91,25 @@ impl Layer {
             },
             Self::Lines(state) => state.key(key, app.size.1),
             Self::Choose(state) => state.key(app, key),
+            Self::Prompt(state) => state.key(app, key, event),
+            Self::Pick(state) => state.key(app, key, event),
+            Self::Help(state) => state.key(app, key, event),
+            Self::Form(state) => state.key(app, key, event),
+            Self::Edit(state) => state.key(app, key, event),
         }
     }
 
-    /// Takes pasted text.
-    pub fn paste(&mut self, _text: &str) {}
+    /// Takes pasted text. The app has no layer while this runs.
+    pub fn paste(&mut self, app: &mut App, text: &str) {
+        match self {
+            Self::Ask { .. } | Self::Lines(_) | Self::Choose(_) => {}
+            Self::Prompt(state) => state.paste(app, text),
+            Self::Pick(state) => state.paste(text),
+            Self::Help(state) => state.paste(text),
+            Self::Form(state) => state.paste(text),
+            Self::Edit(state) => state.paste(app, text),
+        }
+    }
 
     /// Draws it over the panes of `area`; the footer is `footer`. Gives the place of the cursor if it has one.
     pub fn draw(
@@ -89,10 +127,17 @@ impl Layer {
                 None
             }
             Self::Choose(state) => {
-                let _ = footer;
                 state.draw(&app.setup.theme, area, buf);
                 None
             }
+            Self::Prompt(state) => state.draw(app, area, buf),
+            Self::Pick(state) => state.draw(app, area, buf),
+            Self::Help(state) => state.draw(app, area, footer, buf),
+            Self::Form(state) => state.draw(app, area, buf),
+            Self::Edit(state) => state.draw(app, area, buf),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -210,12 +210,17 @@ impl Layout {
         let rows = area.height;
         let [more_steps, more_detail, more_shell] = wanted.extra;
         let shell = match (wanted.shell, wanted.focus) {
-            (true, Pane::Shell) => adjust(rows / 2, more_shell, 4, rows.saturating_sub(8)),
-            (true, _) => adjust(rows * 2 / 5, more_shell, 4, rows.saturating_sub(8)),
+            (true, Pane::Shell) => adjust(rows / 2, more_shell, 4, rows.saturating_sub(10)),
+            (true, _) => adjust(rows * 2 / 5, more_shell, 4, rows.saturating_sub(10)),
             (false, _) => 0,
         };
         let above = rows - shell;
-        let steps = adjust(above * 2 / 5, more_steps, 3, above.saturating_sub(4));
+        let steps = adjust(
+            above * 2 / 5,
+            more_steps,
+            3,
+            above.saturating_sub(if roomy { 6 } else { 4 }),
+        );
         let steps = steps.min(wanted.steps.max(3).saturating_add(1));
         let detail_wanted = matches!(
             wanted.focus,
@@ -257,8 +262,8 @@ impl Layout {
         let [more_steps, more_detail, more_shell] = wanted.extra;
         let rows = rest.height;
         let shell = match (wanted.shell, wanted.focus) {
-            (true, Pane::Shell) => adjust(rows / 2, more_shell, 4, rows.saturating_sub(10)),
-            (true, _) => adjust(rows * 2 / 5, more_shell, 4, rows.saturating_sub(10)),
+            (true, Pane::Shell) => adjust(rows / 2, more_shell, 4, rows.saturating_sub(16)),
+            (true, _) => adjust(rows * 2 / 5, more_shell, 4, rows.saturating_sub(16)),
             (false, _) => 0,
         };
         let (above, below) = split_bottom(rest, shell);

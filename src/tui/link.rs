@@ -9,14 +9,17 @@ use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
 use super::msg::{Effect, Msg, Tab};
+use super::recent;
 use crate::client::{Api, Client, status};
 use crate::monitor::exec::{Monitor, Setup};
+use crate::monitor::history;
 use crate::monitor::invoke::Invoke;
 use crate::monitor::parse::Command;
 use crate::proto::controller::{
-    Caller, InfoRequest, LogRequest, SearchLogRequest, SessionRequest, TerminalSize,
+    BuilderHealth, Caller, InfoRequest, LogRequest, SearchLogRequest, SessionRequest, TerminalSize,
 };
 
+mod files;
 mod host;
 mod shell;
 mod watch;
@@ -281,39 +284,45 @@ impl Links {
                     }
                 };
                 let builder = match session {
-                    Some(session) => api.health(SessionRequest { session }).await.ok(),
+                    Some(session) => {
+                        let health = api.health(SessionRequest { session }).await;
+                        Some(health.map_or_else(
+                            |refused| BuilderHealth {
+                                trouble: status::line(&refused),
+                                ..BuilderHealth::default()
+                            },
+                            tonic::Response::into_inner,
+                        ))
+                    }
                     None => None,
                 };
-                let builder = builder.map(|health| Box::new(health.into_inner()));
+                let builder = builder.map(Box::new);
                 let _ = sender.send(Msg::Health(Box::new(info), builder)).await;
             }),
-            Effect::Read(path) => {
-                let sender = self.sender.clone();
-                tokio::spawn(async move {
-                    let text = tokio::fs::read_to_string(&path).await;
-                    let text =
-                        text.map_err(|error| format!("cannot read {}: {error}", path.display()));
-                    let _ = sender.send(Msg::File { path, text }).await;
-                });
-            }
-            Effect::Write(path, text) => {
-                let sender = self.sender.clone();
-                tokio::spawn(async move {
-                    let msg = match tokio::fs::write(&path, text).await {
-                        Ok(()) => Msg::Note(format!("saved {}", path.display())),
-                        Err(error) => {
-                            Msg::Failed(format!("cannot write {}: {error}", path.display()))
-                        }
-                    };
-                    let _ = sender.send(msg).await;
-                });
-            }
-            Effect::Watch { session, directory } => {
+            Effect::Read(path) => self.on_disk(move || {
+                let text = files::read(&path);
+                Some(Msg::File { path, text })
+            }),
+            Effect::Write { path, text, before } => self.on_disk(move || {
+                let result = files::write(&path, &text, before.as_deref());
+                Some(Msg::Written { path, result })
+            }),
+            Effect::Look(paths) => self.on_disk(move || Some(Msg::Looked(files::look(paths)))),
+            Effect::Remember { file, line } => self.on_disk(move || {
+                history::append(&file, &line);
+                None
+            }),
+            Effect::Recent { file, words } => self.on_disk(move || {
+                let saved = recent::save(&file, words);
+                let cannot = |error| format!("cannot write {}: {error}", file.display());
+                saved.err().map(|error| Msg::Failed(cannot(error)))
+            }),
+            Effect::Watch { session, wanted } => {
                 if let Some(task) = self.watches.remove(&session) {
                     task.abort();
                 }
-                if let Some(directory) = directory {
-                    let task = watch::files(session.clone(), directory, self.sender.clone());
+                if let Some(wanted) = wanted {
+                    let task = watch::files(session.clone(), *wanted, self.sender.clone());
                     self.watches.insert(session, task);
                 }
             }
@@ -365,6 +374,16 @@ impl Links {
         if let Some(api) = self.api() {
             tokio::spawn(work(api, self.sender.clone()));
         }
+    }
+
+    /// Does what blocks in a thread for that.
+    fn on_disk(&self, work: impl FnOnce() -> Option<Msg> + Send + 'static) {
+        let sender = self.sender.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Some(msg) = work() {
+                let _ = sender.blocking_send(msg);
+            }
+        });
     }
 
     fn say(&self, msg: Msg) {

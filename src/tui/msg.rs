@@ -6,9 +6,10 @@ use crossterm::event::{KeyEvent, MouseEvent};
 use crate::client::Client;
 use crate::monitor::exec::Answer;
 use crate::monitor::parse::{Command, Process};
+use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{
-    BuildRequest, BuilderHealth, Exited, InfoResponse, InspectResponse, LogPattern, LogRequest,
-    LogResponse, Presence, SearchLogResponse, Session, Snapshot, TerminalSize, TraceEvent,
+    BuildRequest, BuilderHealth, InfoResponse, InspectResponse, LogPattern, LogRequest,
+    LogResponse, SearchLogResponse, Session, TerminalSize, TraceEvent,
 };
 
 /// Number of a shell's tab; never used again.
@@ -98,6 +99,15 @@ pub enum Msg {
         /// Its text, or why it cannot be read.
         text: Result<String, String>,
     },
+    /// A file has been written, or not.
+    Written {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why not.
+        result: Result<(), NotWritten>,
+    },
+    /// What there is at the places of [`Effect::Look`].
+    Looked(Vec<(std::path::PathBuf, Found)>),
     /// Files of a watched context have changed.
     Changed {
         /// Id of the session.
@@ -107,8 +117,35 @@ pub enum Msg {
         /// How many.
         count: usize,
     },
+    /// A context cannot be watched, or not any more.
+    Unwatched {
+        /// Id of the session.
+        session: String,
+        /// One line.
+        why: String,
+    },
     /// The process is asked to end, or the terminal is gone.
     Terminate,
+}
+
+/// Why a file has not been written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotWritten {
+    /// It does not hold what it held before.
+    Changed,
+    /// It cannot be written; one line.
+    Failed(String),
+}
+
+/// What there is at a place of this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A directory.
+    Directory,
+    /// Something else.
+    File,
+    /// Nothing, or nothing that can be seen.
+    Nothing,
 }
 
 /// Lines that were asked for with [`Effect::Log`].
@@ -132,22 +169,8 @@ pub struct SearchAnswer {
 /// What comes from a process.
 #[derive(Debug)]
 pub enum ShellMsg {
-    /// The screen as it is now.
-    Snapshot(Box<Snapshot>),
-    /// Output.
-    Data(Bytes),
-    /// The process has this size from here on.
-    Resized(TerminalSize),
-    /// It rang.
-    Bell,
-    /// Text for the clipboard.
-    Clipboard(Bytes),
-    /// Who is attached.
-    Presence(Presence),
-    /// One line about what others did.
-    Notice(String),
-    /// It has ended.
-    Exited(Exited),
+    /// What the server tells of it, in order.
+    Output(Output),
     /// It cannot be reached; one line.
     Lost(String),
 }
@@ -251,13 +274,36 @@ pub enum Effect {
     /// Read a file of this machine.
     Read(std::path::PathBuf),
     /// Write a file of this machine.
-    Write(std::path::PathBuf, String),
+    Write {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Its new text.
+        text: String,
+        /// What it has to hold until then; `None`: whatever it holds.
+        before: Option<String>,
+    },
+    /// Look what there is at these places of this machine.
+    Look(Vec<std::path::PathBuf>),
+    /// Add a line to the file of the command line's history.
+    Remember {
+        /// Which file.
+        file: std::path::PathBuf,
+        /// The line.
+        line: String,
+    },
+    /// Put a build before the others of the file of recent builds.
+    Recent {
+        /// Which file.
+        file: std::path::PathBuf,
+        /// Its words, without secrets.
+        words: Vec<String>,
+    },
     /// Watch the context of a session, or no more.
     Watch {
         /// Id of the session.
         session: String,
-        /// Its directory; `None`: watch no more.
-        directory: Option<std::path::PathBuf>,
+        /// What of it; `None`: watch no more.
+        wanted: Option<Box<crate::watch::Wanted>>,
     },
     /// Put text into the clipboard of the terminal.
     Clipboard(Bytes),

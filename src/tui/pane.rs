@@ -41,6 +41,8 @@ pub enum Then {
     Effects(Vec<Effect>),
     /// The keyboard goes to another pane.
     Focus(Pane),
+    /// This text goes into the clipboard.
+    Copy(String),
     /// A line for the user.
     Say(String),
 }

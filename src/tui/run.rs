@@ -7,8 +7,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
-use futures_util::{FutureExt, StreamExt};
+use futures_util::StreamExt;
 use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 use super::app::{App, Setup};
 use super::link::{Connect, Links};
@@ -113,7 +114,8 @@ struct Loop {
 
 impl Loop {
     async fn run(&mut self) -> Left {
-        let mut input = EventStream::new();
+        let mut keyboard = Keyboard::new();
+        let mut events = Vec::with_capacity(BATCH);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             if let Some(left) = self.left.take() {
@@ -132,32 +134,23 @@ impl Loop {
                     TerminalEvent::Continued => {
                         self.screen.switch_on(self.app.mouse);
                         // What was typed for the shell in between is not ours.
-                        input = EventStream::new();
+                        keyboard = Keyboard::new();
                         self.resized();
                         self.update(Msg::Continued);
                     }
                     TerminalEvent::Resized => self.resized(),
                     TerminalEvent::Keys(_) => {}
                 },
-                event = input.next() => {
-                    let mut next = Some(event);
-                    while let Some(event) = next {
-                        match event {
-                            Some(Ok(event)) => self.input(event),
-                            // The keyboard is gone.
-                            Some(Err(_)) | None => {
-                                self.update(Msg::Terminate);
-                                break;
-                            }
-                        }
-                        next = match self.left {
-                            None => input.next().now_or_never(),
-                            Some(_) => None,
-                        };
+                count = keyboard.events.recv_many(&mut events, BATCH) => {
+                    if count == 0 {
+                        self.update(Msg::Terminate);
+                    }
+                    for event in events.drain(..) {
+                        self.input(event);
                     }
                 }
                 () = self.screen.written(), if self.screen.busy() => {}
-                count = self.receiver.recv_many(&mut batch, BATCH) => {
+                count = self.receiver.recv_many(&mut batch, BATCH), if !self.app.full() => {
                     if count == 0 {
                         self.update(Msg::Terminate);
                     }
@@ -180,6 +173,9 @@ impl Loop {
             return None;
         }
         let now = Instant::now();
+        if let Some(hold) = self.app.hold().filter(|hold| *hold > now) {
+            return Some(hold);
+        }
         match self.pace.allow(now) {
             Ok(()) => {
                 self.dirty = false;
@@ -243,6 +239,37 @@ impl Loop {
                 effect => self.links.perform(effect),
             }
         }
+    }
+}
+
+/// The keys, read by a task of their own: crossterm's stream forgets whom to wake when it is asked without waiting.
+struct Keyboard {
+    /// Closed when the keyboard is gone.
+    events: mpsc::Receiver<Event>,
+    task: AbortHandle,
+}
+
+impl Keyboard {
+    fn new() -> Self {
+        let (sender, events) = mpsc::channel(BATCH);
+        let task = tokio::spawn(async move {
+            let mut stream = EventStream::new();
+            while let Some(Ok(event)) = stream.next().await {
+                if sender.send(event).await.is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            events,
+            task: task.abort_handle(),
+        }
+    }
+}
+
+impl Drop for Keyboard {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

@@ -24,6 +24,8 @@ const FILES: (usize, usize) = (64, 1 << 20);
 /// What was seen of the last build of a session.
 #[derive(Debug, Default)]
 pub struct Build {
+    /// Id of its session.
+    pub session: String,
     /// Its number, from 1; 0: none.
     pub number: u32,
     /// Its steps.
@@ -170,6 +172,8 @@ pub struct View {
     pub followed: bool,
     /// Whether its context is being watched.
     pub watching: bool,
+    /// Files of it changed while it was building.
+    pub changed: bool,
     /// A person has chosen something in it, so nothing jumps.
     pub touched: bool,
     /// The place in the steps.
@@ -195,12 +199,17 @@ impl View {
 
     /// Begins the view of another build; the places in the panes stay.
     pub fn begin(&mut self, number: u32) {
+        let again = self.build.number == number;
         self.build = Build {
+            session: self.session.id.clone(),
             number,
             ..Build::default()
         };
         self.inspected = None;
-        self.log.begin();
+        self.log.begin(again);
+        if !again {
+            self.happened.forget();
+        }
         self.refresh();
     }
 

@@ -1,15 +1,30 @@
 //! A tab with a terminal: of a process in a build, or of a program of this machine.
+//!
+//! ```text
+//! Attach stream → terminal (this client's copy of the process's screen) → screen (its cells in a ratatui buffer)
+//!                        └→ copy (a frozen clone in which a person looks around, searches and selects)
+//! ```
+//!
+//! Everything here is plain state: nothing waits, sleeps or talks to anybody.
+
+use std::time::Instant;
 
 use bytes::Bytes;
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 
 use super::msg::{ShellMsg, Tab};
-use crate::proto::controller::{Client, Exited, Process, TerminalSize};
+use crate::proto::controller::attach_output::Output;
+use crate::proto::controller::{Client, Process, TerminalSize};
 use crate::term::escape;
-use crate::term::guard::{self, Terminal};
+use copy::CopyMode;
+use terminal::{Event, MouseUse, ShellTerminal};
 
-/// Lines of scrollback that this side keeps of a terminal.
-const SCROLLBACK: usize = 10_000;
+pub mod copy;
+pub mod screen;
+pub mod terminal;
+
+/// Pieces of output that are obeyed before keys and frames have their turn: about 128 KiB.
+const TURN: usize = 16;
 
 /// What runs in a tab.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,11 +62,15 @@ pub struct Shell {
     pub clients: Vec<Client>,
     /// The keyboard is kept from it.
     pub read_only: bool,
-    /// The screen.
-    pub terminal: Terminal,
-    /// Since its output began.
+    /// Its screen.
+    pub terminal: ShellTerminal,
+    /// The scrollback in which a person looks around.
+    pub copy: Option<CopyMode>,
+    /// Something has come of it.
     pub ready: bool,
-    end: Option<(Option<i32>, String)>,
+    /// Output waits for its turn.
+    pub left: bool,
+    lost: Option<String>,
     size: TerminalSize,
     resize: Option<(TerminalSize, i64)>,
 }
@@ -69,13 +88,32 @@ pub struct Told {
     pub line: Option<String>,
     /// It has ended with this.
     pub ended: bool,
+    /// Its screen is lost, and has to be read again.
+    pub broken: bool,
+    /// Something that is drawn has changed.
+    pub changed: bool,
+}
+
+/// What a mouse event on a tab leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Mouse {
+    /// Bytes for the program.
+    Type(Vec<u8>),
+    /// Text for the clipboard.
+    Copy(String),
+    /// Nothing but what is drawn.
+    Draw,
 }
 
 impl Shell {
     /// A tab whose program is being started with a terminal of this size.
     pub fn new(tab: Tab, session: String, kind: Kind, size: TerminalSize) -> Self {
-        let answering = matches!(kind, Kind::Host { .. });
         let (rows, cols) = cells(size);
+        let terminal = ShellTerminal::new(rows, cols, true);
+        let terminal = match kind {
+            Kind::Host { .. } => terminal.answering(),
+            Kind::Process { .. } => terminal,
+        };
         Self {
             tab,
             session,
@@ -84,9 +122,11 @@ impl Shell {
             info: None,
             clients: Vec::new(),
             read_only: false,
-            terminal: Terminal::new(rows, cols, SCROLLBACK).answering(answering),
+            terminal,
+            copy: None,
             ready: false,
-            end: None,
+            left: false,
+            lost: None,
             size,
             resize: None,
         }
@@ -97,23 +137,28 @@ impl Shell {
         matches!(self.kind, Kind::Host { .. })
     }
 
-    /// Whether its program has ended.
+    /// Whether its program has ended, or cannot be reached.
     pub fn ended(&self) -> bool {
-        self.end.is_some()
+        self.lost.is_some() || self.terminal.exited().is_some()
     }
 
-    /// Whether it ended with exit code 0.
+    /// Whether it ended by itself with exit code 0.
     pub fn ended_well(&self) -> bool {
-        matches!(&self.end, Some((Some(0), reason)) if reason.is_empty())
+        self.terminal
+            .exited()
+            .is_some_and(|exited| exited.exit_code == Some(0) && exited.reason.is_empty())
     }
 
     /// How it ended, in words.
     pub fn end_words(&self) -> Option<String> {
-        let (code, reason) = self.end.as_ref()?;
-        Some(match (code, reason.as_str()) {
+        if let Some(line) = &self.lost {
+            return Some(line.clone());
+        }
+        let exited = self.terminal.exited()?;
+        Some(match (exited.exit_code, exited.reason.as_str()) {
             (Some(code), "") => format!("ended with exit code {code}"),
-            (_, reason) if !reason.is_empty() => reason.to_owned(),
-            _ => "ended".to_owned(),
+            (None, "") => "ended".to_owned(),
+            (_, reason) => escape::line(reason).into_owned(),
         })
     }
 
@@ -134,63 +179,69 @@ impl Shell {
     }
 
     /// Takes what has come.
-    pub fn on(&mut self, msg: ShellMsg, _now: i64) -> Told {
-        let mut told = Told::default();
+    pub fn on(&mut self, msg: ShellMsg, now: Instant) -> Told {
         match msg {
-            ShellMsg::Snapshot(snapshot) => {
-                let size = snapshot.size.unwrap_or_default();
-                let (rows, cols) = cells(size);
-                let snapshot = guard::Snapshot {
-                    rows,
-                    cols,
-                    alternate: snapshot.alternate,
-                    title: snapshot.title,
-                    scrollback: snapshot.scrollback.to_vec(),
-                    screen: snapshot.screen.to_vec(),
-                };
-                self.terminal = Terminal::restore(&snapshot, SCROLLBACK);
+            ShellMsg::Output(output) => {
                 self.ready = true;
-            }
-            ShellMsg::Data(bytes) => {
-                self.ready = true;
-                let effects = self.terminal.feed(&bytes);
-                told.reply = effects.replies;
-                told.clipboard = effects.clipboard.filter(|_| self.host()).map(Bytes::from);
-                told.bell = effects.bells > 0 && self.host();
-            }
-            ShellMsg::Resized(size) => {
-                let (rows, cols) = cells(size);
-                self.terminal.resize(rows, cols);
-            }
-            ShellMsg::Bell => told.bell = true,
-            ShellMsg::Clipboard(text) => told.clipboard = Some(text),
-            ShellMsg::Presence(presence) => self.clients = presence.clients,
-            ShellMsg::Notice(line) => told.line = Some(line),
-            ShellMsg::Exited(Exited { exit_code, reason }) => {
-                self.end = Some((exit_code, escape::line(&reason).into_owned()));
-                told.ended = true;
+                self.terminal.push(output);
+                self.advance(now)
             }
             ShellMsg::Lost(line) => {
-                self.end = Some((None, escape::line(&line).into_owned()));
-                told.ended = true;
-                told.line = Some(line);
+                let line = escape::line(&line).into_owned();
+                self.lost = Some(line.clone());
+                Told {
+                    line: Some(line),
+                    ended: true,
+                    changed: true,
+                    ..Told::default()
+                }
+            }
+        }
+    }
+
+    /// Obeys output that waits.
+    pub fn advance(&mut self, now: Instant) -> Told {
+        let mut turn = TURN;
+        let advance = self.terminal.advance(now, || {
+            turn = turn.saturating_sub(1);
+            turn > 0
+        });
+        self.left = advance.left;
+        let mut told = Told {
+            changed: advance.changed,
+            reply: self.terminal.take_replies(),
+            ..Told::default()
+        };
+        for event in self.terminal.take_events() {
+            told.changed = true;
+            match event {
+                Event::Bell => told.bell = true,
+                Event::Title => {}
+                Event::Clipboard(text) => told.clipboard = Some(text),
+                Event::Presence(clients) => self.clients = clients,
+                Event::Notice(line) => told.line = Some(line),
+                Event::Broken => told.broken = true,
+                Event::Exited => told.ended = true,
             }
         }
         told
     }
 
-    /// The pane has this size; whether that is news.
-    pub fn wants(&mut self, size: TerminalSize, settled: i64) -> bool {
+    /// Gives up what was not read yet, and waits for a new snapshot.
+    pub fn reconnect(&mut self) {
+        let (rows, cols) = cells(self.size);
+        self.terminal = ShellTerminal::new(rows, cols, true);
+        self.copy = None;
+        self.lost = None;
+        self.left = false;
+    }
+
+    /// The pane has this size.
+    pub fn wants(&mut self, size: TerminalSize, settled: i64) {
         if size == self.size {
             self.resize = None;
-            return false;
-        }
-        match &mut self.resize {
-            Some((known, _)) if *known == size => false,
-            resize => {
-                *resize = Some((size, settled));
-                true
-            }
+        } else if self.resize.as_ref().is_none_or(|(known, _)| *known != size) {
+            self.resize = Some((size, settled));
         }
     }
 
@@ -199,48 +250,93 @@ impl Shell {
         let (size, _) = self.resize.take_if(|(_, at)| *at <= now)?;
         self.size = size;
         if self.host() {
-            let (rows, cols) = cells(size);
-            self.terminal.resize(rows, cols);
+            self.terminal.push(Output::Resized(size));
+            self.left = true;
         }
         Some(size)
     }
 
-    /// When something is to be done although nothing comes, in milliseconds since 1970.
+    /// When something is to be done although nothing comes, in milliseconds since 1970; 0: now.
     pub fn deadline(&self) -> Option<i64> {
-        self.resize.as_ref().map(|(_, at)| *at)
+        let resize = self.resize.as_ref().map(|(_, at)| *at);
+        if self.left { Some(0) } else { resize }
     }
 
     /// The shape of the cursor that the program wants (DECSCUSR).
     pub fn cursor_shape(&self) -> u8 {
-        0
-    }
-
-    /// A key as the program wants it.
-    pub fn encode(&mut self, _event: &KeyEvent) -> Vec<u8> {
-        Vec::new()
-    }
-
-    /// Pasted text as the program wants it.
-    pub fn encode_paste(&mut self, text: &str) -> Vec<u8> {
-        text.as_bytes().to_vec()
-    }
-
-    /// A change of focus as the program wants it.
-    pub fn encode_focus(&self, _focused: bool) -> Vec<u8> {
-        Vec::new()
-    }
-
-    /// Whether the keyboard moves in the scrollback.
-    pub fn copying(&self) -> bool {
-        false
+        use vt100::CursorStyle as Style;
+        if self.copy.is_some() {
+            return 0;
+        }
+        match self.terminal.screen().cursor_style() {
+            Style::Default => 0,
+            Style::BlinkBlock => 1,
+            Style::SteadyBlock => 2,
+            Style::BlinkUnderline => 3,
+            Style::SteadyUnderline => 4,
+            Style::BlinkVerticalBar => 5,
+            Style::SteadyVerticalBar => 6,
+        }
     }
 
     /// Gives the keyboard to the scrollback.
-    pub fn start_copying(&mut self) {}
+    pub fn start_copying(&mut self) {
+        if self.copy.is_none() {
+            self.copy = Some(CopyMode::new(self.terminal.screen()));
+        }
+    }
 
-    /// A key in the scrollback; gives the text that was copied.
-    pub fn copy_key(&mut self, _event: &KeyEvent) -> Option<String> {
-        None
+    /// A key in the scrollback: text that was copied, and a line to say.
+    pub fn copy_key(&mut self, event: &KeyEvent) -> (Option<String>, Option<&'static str>) {
+        let Some(copy) = &mut self.copy else {
+            return (None, None);
+        };
+        match copy.key(event) {
+            copy::Effect::Draw => (None, None),
+            copy::Effect::Copy(text) => {
+                self.copy = None;
+                (Some(text), None)
+            }
+            copy::Effect::Leave => {
+                self.copy = None;
+                (None, None)
+            }
+            copy::Effect::NotFound => (None, Some("not found")),
+            copy::Effect::Wrapped => (None, Some("the search went on from the other end")),
+        }
+    }
+
+    /// The mouse at a row and column of the pane.
+    pub fn mouse(&mut self, event: &MouseEvent) -> Mouse {
+        if let Some(copy) = &mut self.copy {
+            match event.kind {
+                MouseEventKind::Down(_) => copy.press(event.row, event.column, 1),
+                MouseEventKind::Drag(_) => copy.drag(i32::from(event.row), event.column, false),
+                MouseEventKind::Up(_) => {
+                    if let copy::Effect::Copy(text) = copy.release() {
+                        self.copy = None;
+                        return Mouse::Copy(text);
+                    }
+                }
+                MouseEventKind::ScrollUp => copy.scroll(3),
+                MouseEventKind::ScrollDown => copy.scroll(-3),
+                _ => {}
+            }
+            return Mouse::Draw;
+        }
+        match self.terminal.mouse(event) {
+            MouseUse::Program(bytes) => return Mouse::Type(bytes),
+            MouseUse::Scroll(lines) => self.terminal.scroll(lines),
+            MouseUse::Person => {
+                if matches!(event.kind, MouseEventKind::Drag(_)) {
+                    self.start_copying();
+                    if let Some(copy) = &mut self.copy {
+                        copy.press(event.row, event.column, 1);
+                    }
+                }
+            }
+        }
+        Mouse::Draw
     }
 }
 

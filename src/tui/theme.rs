@@ -131,10 +131,9 @@ impl Theme {
     /// The style of a role: one of the 16 colours of the palette at most, so light and dark terminals both can be
     /// read; without colour, attributes that tell the same.
     pub fn style(&self, role: Role) -> Style {
-        if let Some((_, style)) = self.changes.iter().find(|(changed, _)| *changed == role) {
-            if self.colour {
-                return *style;
-            }
+        let changed = self.changes.iter().find(|(changed, _)| *changed == role);
+        if let Some((_, style)) = changed.filter(|_| self.colour) {
+            return *style;
         }
         let plain = Style::new();
         let attributes = match role {

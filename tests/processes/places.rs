@@ -94,6 +94,21 @@ async fn mounts_hosts_and_network_are_those_of_the_step() {
          http://proxy.example:3128 http://proxy.example:3128\n",
         "{client}"
     );
+    let listed = session.listed(&process).await;
+    assert!(
+        listed.step.contains("4/4] RUN --mount=type=cache"),
+        "{listed:?}"
+    );
+    assert_eq!(listed.network, "none");
+    for mount in [
+        "cache /cache",
+        "tmpfs /scratch",
+        "secret /key",
+        "bind /bound (read-only)",
+    ] {
+        assert!(listed.mounts.iter().any(|line| line == mount), "{listed:?}");
+    }
+    assert_eq!(listed.not_carried, notes);
     let told = |text: &str| assert!(notes.iter().any(|note| note.contains(text)), "{notes:?}");
     told("the limits of the step (nofile)");
     told("the size of the tmpfs /scratch");
@@ -180,7 +195,10 @@ async fn a_failed_copy_gives_the_state_before_it() {
             .any(|note| note.contains("the state before it")),
         "{notes:?}"
     );
-    assert_eq!(session.listed(&process).await.state(), State::Before);
+    let listed = session.listed(&process).await;
+    assert_eq!(listed.state(), State::Before);
+    assert_eq!(listed.step, "[6/6] COPY nothing /here");
+    assert_eq!(listed.not_carried, notes);
     session.close().await;
 }
 
@@ -229,6 +247,9 @@ async fn a_result_has_the_settings_of_its_image_but_not_its_entrypoint() {
         notes.iter().any(|note| note.starts_with("no network")),
         "{notes:?}"
     );
+    let listed = session.listed(&process).await;
+    assert_eq!((&*listed.step, &*listed.network), ("", "none"));
+    assert_eq!(listed.not_carried, notes);
     let request = ExecRequest {
         entrypoint: vec!["echo".into(), "got".into()],
         ..plain(&["x"])
@@ -310,5 +331,6 @@ async fn a_step_whose_user_is_not_there_is_entered_as_root() {
         notes.iter().any(|note| note.contains("runs as root")),
         "{notes:?}"
     );
+    assert_eq!(session.listed(&process).await.not_carried, notes);
     session.close().await;
 }

@@ -51,6 +51,10 @@ pub(super) fn process(process: &Process) -> Value {
         "clients": process.clients.iter().map(client).collect::<Vec<_>>(),
         "platform": process.platform,
         "title": process.title,
+        "step": process.step,
+        "network": process.network,
+        "mounts": process.mounts,
+        "not_carried": process.not_carried,
     })
 }
 

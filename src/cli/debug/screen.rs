@@ -4,7 +4,9 @@ use std::io::Write;
 
 use super::{Color, Flags, Ui};
 use crate::client::{Client, status};
+use crate::config::{Colours, Config};
 use crate::monitor::exec::{Target, find};
+use crate::monitor::history;
 use crate::monitor::invoke::when;
 use crate::monitor::start::{self, Wish};
 use crate::monitor::terminal;
@@ -14,7 +16,9 @@ use crate::proto::controller::BuildRequest;
 use crate::tui::app::Setup;
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::msg::BuildId;
+use crate::tui::recent;
 use crate::tui::run::{Begin, run};
+use crate::tui::shell::screen::colour::Depth;
 use crate::tui::theme::Theme;
 
 /// Whether the full screen is used. `progress`: the user has said how the build is to be shown.
@@ -28,6 +32,7 @@ pub(super) fn wanted(flags: &Flags, env: &Env, progress: bool) -> Result<bool, S
     let there = terminal::is_there();
     match flags.ui {
         Some(Ui::Line) => Ok(false),
+        None if screen_reader(flags, env)? => Ok(false),
         Some(Ui::Tui) if !there => Err(start::NO_TERMINAL.to_owned()),
         Some(Ui::Tui) if dumb => Err(
             "this terminal cannot show a screen (TERM is dumb or not set); use --ui=line"
@@ -36,6 +41,14 @@ pub(super) fn wanted(flags: &Flags, env: &Env, progress: bool) -> Result<bool, S
         Some(Ui::Tui) => Ok(true),
         None => Ok(there && !dumb && !progress),
     }
+}
+
+/// Whether lines are wanted that are read out.
+///
+/// # Errors
+/// The configuration cannot be used; one line.
+pub(super) fn screen_reader(flags: &Flags, env: &Env) -> Result<bool, String> {
+    Ok(flags.screen_reader || flags.config(env)?.tui.screen_reader)
 }
 
 /// Builds on the screen.
@@ -111,14 +124,27 @@ async fn show(
     begin: Begin,
 ) -> Result<u8, String> {
     let config = flags.config(env)?;
+    // Beside the history; without a place for that, nothing is remembered.
+    let recent_file = wish
+        .history
+        .as_ref()
+        .map(|file| file.with_file_name("recent"));
     let setup = Setup {
         caller: wish.caller.clone(),
         invoke: wish.invoke.clone(),
         on: when(wish.on, wish.invoke.as_ref()),
         keymap: keymap(wish.prefix, &config)?,
-        theme: theme(flags, env),
-        mouse: flags.mouse.unwrap_or(true),
-        recent: Vec::new(),
+        theme: theme(flags, env, &config),
+        depth: Depth::of(|name| env.get(name)),
+        mouse: flags.mouse.unwrap_or(config.tui.mouse),
+        recent: recent_file.as_deref().map(recent::load).unwrap_or_default(),
+        recent_file,
+        commands: wish
+            .history
+            .as_deref()
+            .map(history::lines)
+            .unwrap_or_default(),
+        history: wish.history.clone(),
         hint: first_start(flags, env),
         in_process: client.info.in_process,
     };
@@ -141,25 +167,32 @@ async fn show(
     Ok(left.code)
 }
 
-fn keymap(prefix: u8, _config: &crate::config::Config) -> Result<Keymap, String> {
+fn keymap(prefix: u8, config: &Config) -> Result<Keymap, String> {
     let letter = char::from(prefix | 0x40).to_ascii_lowercase();
     let prefix = Key::parse(&format!("ctrl-{letter}"))?;
-    Keymap::new(prefix, &std::collections::BTreeMap::new())
+    Keymap::new(prefix, &config.tui.keys)
 }
 
-fn theme(flags: &Flags, env: &Env) -> Theme {
+fn theme(flags: &Flags, env: &Env, config: &Config) -> Theme {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()
         .find_map(|name| env.get(name).filter(|value| !value.is_empty()))
         .unwrap_or_default()
         .to_ascii_lowercase();
     let utf8 = locale.contains("utf-8") || locale.contains("utf8");
-    let colour = match flags.color {
-        Some(Color::Always) => true,
-        Some(Color::Never) => false,
-        Some(Color::Auto) | None => env.get("NO_COLOR").is_none_or(str::is_empty),
+    let colours = match flags.color {
+        Some(Color::Always) => Colours::Always,
+        Some(Color::Never) => Colours::Never,
+        Some(Color::Auto) => Colours::Auto,
+        None => config.tui.color,
     };
-    Theme::new(flags.ascii || !utf8, colour, Vec::new())
+    let colour = match colours {
+        Colours::Always => true,
+        Colours::Never => false,
+        Colours::Auto => env.get("NO_COLOR").is_none_or(str::is_empty),
+    };
+    let ascii = flags.ascii || config.tui.ascii || !utf8;
+    Theme::new(ascii, colour, config.tui.styles())
 }
 
 /// Whether this user sees the screen for the first time; remembered at once.

@@ -120,13 +120,13 @@ fn history_is_bounded() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("history");
     let mut editor = Editor::new(Some(&file));
-    for n in 0..HISTORY + 50 {
+    for n in 0..history::KEPT + 50 {
         editor.remember(&format!("line {n}"));
     }
     let text = std::fs::read_to_string(&file).unwrap();
     // One line says the version of the format.
-    assert_eq!(text.lines().count(), HISTORY + 1);
-    assert!(text.ends_with(&format!("line {}\n", HISTORY + 49)));
+    assert_eq!(text.lines().count(), history::KEPT + 1);
+    assert!(text.ends_with(&format!("line {}\n", history::KEPT + 49)));
 }
 
 #[test]

@@ -5,16 +5,18 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tonic::Status;
 
-use super::Build;
+use super::{Build, sources};
 use crate::build::drive::{self, Drive, Ended, Job, Seen};
 use crate::build::results::Response;
 use crate::build::witness::Witness;
 use crate::builder::find::Found;
 use crate::engine::errors::BuildError;
 use crate::progress::time::Nanos;
+use crate::proto::controller::trace_event::Event;
 use crate::proto::gateway::Result as GatewayResult;
 use crate::proto::pb;
 use crate::server::holds::{self, Entry, Holds, Step, Yield};
+use crate::server::recorder::Recorder;
 use crate::server::state::{Inside, OpenState};
 
 impl Build {
@@ -37,6 +39,7 @@ impl Build {
         let engine = engine_id(found);
         let mut attempt = Attempt {
             drive: &mut drive,
+            recorder: &self.around.recorder,
             holds: &self.around.holds,
             engine: &engine,
             session,
@@ -64,7 +67,7 @@ impl Build {
                 Err(Unsolved::Failed(error, None))
             }
             Some(Err(Ended::Failed(status))) => {
-                let error = Ended::Failed(status.clone()).error();
+                let mut error = Ended::Failed(status.clone()).error();
                 let vertex = error.vertex.clone().unwrap_or_default();
                 drive.settle(&vertex).await;
                 let failure = Failure {
@@ -74,7 +77,10 @@ impl Build {
                     definitions: &definitions,
                     bypassed: bypass.contains(&vertex),
                 };
-                match self.hold(&failure, &drive) {
+                let held = self.hold(&failure, &drive);
+                let name = drive.seen().borrow().name(&vertex);
+                error.vertex = name.or(error.vertex);
+                match held {
                     Some((state, entry, yields)) => {
                         let failed_at = drive.seen().borrow().completed(&vertex);
                         let held = Held {
@@ -147,6 +153,7 @@ type Definition = (Vec<Step>, Arc<pb::Definition>);
 
 struct Attempt<'a> {
     drive: &'a mut Drive,
+    recorder: &'a Recorder,
     holds: &'a Arc<Holds>,
     engine: &'a str,
     session: &'a str,
@@ -158,6 +165,10 @@ impl Attempt<'_> {
     async fn run(&mut self) -> Result<(GatewayResult, Response), Ended> {
         let result = self.drive.frontend().await?;
         let refs = drive::refs(&result);
+        let definitions = refs.iter().filter_map(|(_, one)| one.def.as_ref());
+        for sources in definitions.filter_map(sources::of) {
+            self.recorder.see(Event::Sources(sources));
+        }
         self.definitions = refs
             .iter()
             .filter_map(|(_, one)| one.def.as_ref())
@@ -169,15 +180,19 @@ impl Attempt<'_> {
             .holds
             .run(self.engine, self.session, steps.collect(), seen)
             .await;
-        self.bypass = bypass;
-        if !self.bypass.is_empty() {
-            for (steps, definition) in &self.definitions {
-                if steps.iter().any(|step| self.bypass.contains(&step.vertex)) {
-                    // In the same build the frontend's own refs then find the step done.
-                    let ignoring = holds::ignoring_cache(definition, &self.bypass);
-                    self.drive.definition(ignoring).await?;
-                }
+        for (steps, definition) in &self.definitions {
+            let own = steps.iter().filter(|step| bypass.contains(&step.vertex));
+            let own: Vec<_> = own.map(|step| step.vertex.clone()).collect();
+            if own.is_empty() {
+                continue;
             }
+            // The engine would take an operation that the build of the held state has, too, together
+            // with its inputs: with the step that is to be passed.
+            let all = holds::with_dependents(definition, &own);
+            let ignoring = holds::ignoring_cache(definition, &all);
+            self.bypass.extend(all);
+            // In the same build the frontend's own refs then find the step done.
+            self.drive.definition(ignoring).await?;
         }
         let references: Vec<String> = refs.into_iter().map(|(_, one)| one.id).collect();
         self.drive.evaluate(&references).await?;

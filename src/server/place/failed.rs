@@ -16,11 +16,28 @@ pub fn place(
 ) -> Result<Place, String> {
     let surroundings = definition.map(Surroundings::new);
     let surroundings = surroundings.as_ref();
-    match op::read(&failed.op) {
-        Some(FailedOp::Exec(exec)) => in_exec(failed, &exec, surroundings, state),
-        Some(FailedOp::File(input)) => before_file(failed, input, surroundings, vertex, state),
-        None => Err("the step that failed has no file system to start a process in".to_owned()),
-    }
+    let read = op::read(&failed.op);
+    let mut place = match &read {
+        Some(FailedOp::Exec(exec)) => in_exec(failed, exec, surroundings, state)?,
+        Some(FailedOp::File(input)) => before_file(failed, *input, surroundings, vertex, state)?,
+        None => {
+            return Err("the step that failed has no file system to start a process in".to_owned());
+        }
+    };
+    place.step = match (given_name(definition, vertex), read) {
+        (Some(name), _) => name.to_owned(),
+        // As the engine calls a step without a name.
+        (None, Some(FailedOp::Exec(exec))) => exec.meta.args.join(" "),
+        (None, _) => String::new(),
+    };
+    Ok(place)
+}
+
+/// The name that the frontend has given to an operation.
+fn given_name<'a>(definition: Option<&'a pb::Definition>, vertex: &str) -> Option<&'a str> {
+    let metadata = definition?.metadata.get(vertex)?;
+    let name = metadata.description.get("llb.customname")?;
+    Some(name)
 }
 
 fn in_exec(
@@ -208,6 +225,7 @@ fn like(meta: &pb::Meta, state: State) -> Place {
             secret_env: Vec::new(),
         },
         state,
+        step: String::new(),
         platform: String::new(),
         shell: if meta.args.is_empty() {
             vec![SHELL.to_owned()]

@@ -58,6 +58,7 @@ pub fn place(results: &[PlatformResult], platform: &str) -> Result<Place, Status
             secret_env: Vec::new(),
         },
         state: State::After,
+        step: String::new(),
         platform: result.platform.clone(),
         shell: if shell.is_empty() {
             vec![SHELL.to_owned()]

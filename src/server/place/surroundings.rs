@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use prost::Message;
 
+use crate::engine::vertex::digest;
 use crate::proto::pb;
-use crate::server::state::digest;
 
 /// The operations of a definition by digest, with what refers to them.
 #[derive(Debug)]

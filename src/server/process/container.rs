@@ -224,6 +224,11 @@ impl Container {
         })
     }
 
+    /// What it is made of.
+    pub fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
     /// Whether several processes run in it.
     pub fn is_shared(&self) -> bool {
         self.keeper.is_some()

@@ -16,6 +16,7 @@ use crate::engine::id::new_id;
 use crate::proto::controller::{Process, TerminalSize};
 use crate::proto::pb;
 use crate::server::place::Place;
+use crate::term::escape;
 
 /// Size of a terminal when nobody says one.
 const SIZE: (u16, u16) = (24, 80);
@@ -26,6 +27,9 @@ const TERMINAL: [(&str, &str); 3] = [
     // Without it programs draw lines in character sets that few terminals have.
     ("LANG", "C.UTF-8"),
 ];
+
+/// Most characters of a step's name in a list.
+const STEP_NAME: usize = 1024;
 
 /// A container, or the way to it.
 pub type Opening = watch::Receiver<Option<Result<Opened, Status>>>;
@@ -87,11 +91,10 @@ pub async fn launch(mut launch: Launch) -> Launched {
         reason = reason(&mut ending) => return Err(Status::failed_precondition(&*reason).into()),
         opened = opened(&mut launch.opening) => opened?,
     };
-    let mut notes = std::mem::take(&mut launch.notes);
-    notes.extend(launch.place.notes.iter().cloned());
+    let mut lacks = launch.place.notes.clone();
     let container = match opened {
         Opened::Shared(container) => {
-            notes.extend(container.notes.iter().cloned());
+            lacks.extend(container.notes.iter().cloned());
             container
         }
         Opened::Alone(ground, why) => {
@@ -100,17 +103,21 @@ pub async fn launch(mut launch: Launch) -> Launched {
                     Status::failed_precondition("the image has no shell: say which program to run");
                 return Err(status.into());
             }
-            notes.extend(why);
+            lacks.extend(why);
             Arc::new(Container::alone(&launch.gateway, &ground).await?)
         }
     };
     let result = tokio::select! {
         biased;
         reason = reason(&mut ending) => Err(Status::failed_precondition(&*reason)),
-        started = start_in(&launch, Arc::clone(&container), &mut notes) => started,
+        started = start_in(&launch, Arc::clone(&container), lacks) => started,
     };
     match result {
-        Ok(handle) => Ok((handle, notes)),
+        Ok(handle) => {
+            let mut notes = std::mem::take(&mut launch.notes);
+            notes.extend(handle.process.borrow().not_carried.iter().cloned());
+            Ok((handle, notes))
+        }
         Err(status) => {
             if !container.is_shared() {
                 container.release("the process did not start").await;
@@ -131,10 +138,10 @@ async fn opened(opening: &mut Opening) -> Result<Opened, Status> {
 async fn start_in(
     launch: &Launch,
     container: Arc<Container>,
-    notes: &mut Vec<String>,
+    mut lacks: Vec<String>,
 ) -> Result<Handle, Status> {
     let place = &launch.place;
-    let user = user(&container, place, notes).await?;
+    let user = user(&container, place, &mut lacks).await?;
     let mut environment = place.environment.clone();
     if launch.tty {
         for (name, value) in TERMINAL {
@@ -183,6 +190,10 @@ async fn start_in(
         rows: rows.into(),
         cols: cols.into(),
         platform: place.platform.clone(),
+        step: escape::line(&place.step).chars().take(STEP_NAME).collect(),
+        network: container.ground().network_name().to_owned(),
+        mounts: container.ground().mount_names(),
+        not_carried: lacks,
         ..Default::default()
     };
     let start = Start {
@@ -201,7 +212,7 @@ async fn start_in(
 async fn user(
     container: &Container,
     place: &Place,
-    notes: &mut Vec<String>,
+    lacks: &mut Vec<String>,
 ) -> Result<String, Status> {
     match container.check(&place.user, &place.directory).await {
         Ok(user) => Ok(user),
@@ -210,7 +221,7 @@ async fn user(
             place.user
         ))),
         Err(Unfit::User) => {
-            notes.push(format!(
+            lacks.push(format!(
                 "the process runs as root: there is no user {:?} in /etc/passwd and /etc/group",
                 place.user
             ));

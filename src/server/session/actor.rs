@@ -17,6 +17,7 @@ use crate::proto::controller::trace_event::Event;
 use crate::server::build::{self, Order, Ran, Surrounding};
 use crate::server::caller::{Input, STREAM_QUEUE, Waiting};
 use crate::server::journal::Journal;
+use crate::server::logs::Logs;
 use crate::server::outcome;
 use crate::server::process::{Counts, Processes, describe};
 use crate::server::recorder::{Recorder, now};
@@ -97,6 +98,7 @@ impl Actor {
             .trace(&self.session.id, number)
             .map_err(on_disk)?;
         let (writer, journal) = Journal::create(&path).map_err(on_disk)?;
+        let (indexer, logs) = Logs::create(&journal).map_err(on_disk)?;
         let started = Started {
             build: number,
             wants_input: wants_input(&options),
@@ -107,13 +109,14 @@ impl Actor {
             started: now(),
             ..Default::default()
         };
-        let recorder = Arc::new(Recorder::new(writer));
+        let recorder = Arc::new(Recorder::new(writer, indexer));
         let starter = caller.pid;
         let cancel = CancellationToken::new();
         let (mut stdin, mut stdout) = (None, None);
         {
             let mut shown = self.session.shown();
             shown.traces.insert(number, journal);
+            shown.logs.insert(number, logs);
             (shown.input, shown.output) = (None, None);
             if started.wants_input {
                 let (sender, reader) = Input::new();
@@ -137,6 +140,7 @@ impl Actor {
             recorder: Arc::clone(&recorder),
             holds: self.server.holds(),
             refs: self.server.refs(),
+            node: self.session.node.clone(),
             cancel: cancel.clone(),
         };
         self.running = Some(Running {

@@ -129,6 +129,15 @@ impl Caught {
         self.broken = true;
     }
 
+    /// Moves the view up from the newest lines, at most to the oldest.
+    pub(super) fn scroll_to(&mut self, lines: usize) {
+        let parser = &mut self.parser;
+        if catch(|| parser.screen_mut().set_scrollback(lines)).is_none() {
+            let (rows, cols) = self.size();
+            self.replace(rows, cols);
+        }
+    }
+
     /// The screen with everything written so far.
     pub(super) fn current(&mut self) -> &vt100::Screen {
         self.flush();

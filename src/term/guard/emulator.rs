@@ -8,13 +8,15 @@
 //!   them a width is what the program believes. Other invisible characters go, or become blanks of their width.
 //! * U+FFFD and bytes that are not UTF-8 become `?`, because vt100 drops them and the line would shift.
 //! * What vt100 does not know and what can be said exactly in its words is translated: line drawing, IND, NEL,
-//!   CBT, CHT, HPR, VPR, SCO's cursor, DECSTR, modes 1047 and 1048, other forms of colours.
+//!   CBT, CHT, HPR, VPR, SCO's cursor, DECSTR, modes 1047 and 1048, other forms of colours, and the background
+//!   of blanks that come in ([`super::background`]).
 
 use std::io::Write as _;
 
 use unicode_width::UnicodeWidthChar as _;
 
 use super::Effects;
+use super::background::{Background, Blanks};
 use super::caught::Caught;
 use super::keyboard::Keyboard;
 use crate::term::charset::Charsets;
@@ -27,6 +29,7 @@ pub(super) struct Emulator {
     pub(super) charsets: Charsets,
     pub(super) saved_charsets: Charsets,
     pub(super) keyboard: Keyboard,
+    pub(super) background: Background,
     /// Mode 1004: the program wants to know when its terminal gains or loses the focus.
     pub(super) focus_events: bool,
     /// Mode 2026: the program is in the middle of a frame.
@@ -43,6 +46,7 @@ impl Emulator {
             charsets: Charsets::default(),
             saved_charsets: Charsets::default(),
             keyboard: Keyboard::default(),
+            background: Background::default(),
             focus_events: false,
             synchronized: false,
             answering: false,
@@ -78,8 +82,8 @@ impl Emulator {
     fn control(&mut self, byte: u8) {
         match byte {
             0x07 => self.effects.bells = self.effects.bells.saturating_add(1),
-            0x08 | b'\t' | b'\n' | b'\r' => self.caught.write(&[byte]),
-            0x0b | 0x0c => self.caught.write(b"\n"),
+            0x08 | b'\t' | b'\r' => self.caught.write(&[byte]),
+            b'\n' | 0x0b | 0x0c => self.bring_in(Blanks::LineFeed, b"\n"),
             0x0e | 0x0f => self.charsets.shift(byte == 0x0e),
             _ => {}
         }
@@ -92,11 +96,16 @@ impl Emulator {
         match last {
             b'7' => self.save_cursor(),
             b'8' => self.restore_cursor(),
-            b'=' | b'>' | b'M' => self.caught.write(&[0x1b, last]),
-            b'D' => self.caught.write(b"\n"),
-            b'E' => self.caught.write(b"\r\n"),
+            b'=' | b'>' => self.caught.write(&[0x1b, last]),
+            b'M' => self.bring_in(Blanks::ReverseLineFeed, b"\x1bM"),
+            b'D' => self.bring_in(Blanks::LineFeed, b"\n"),
+            b'E' => {
+                self.caught.write(b"\r");
+                self.bring_in(Blanks::LineFeed, b"\n");
+            }
             b'c' => {
                 self.caught.write(b"\x1bc");
+                self.background = Background::default();
                 self.charsets = Charsets::default();
                 self.saved_charsets = Charsets::default();
                 self.keyboard = Keyboard::default();
@@ -109,11 +118,13 @@ impl Emulator {
 
     fn save_cursor(&mut self) {
         self.caught.write(b"\x1b7");
+        self.save_origin();
         self.saved_charsets = self.charsets;
     }
 
     fn restore_cursor(&mut self) {
         self.caught.write(b"\x1b8");
+        self.restore_origin();
         self.charsets = self.saved_charsets;
     }
 
@@ -145,15 +156,12 @@ impl Emulator {
     fn plain(&mut self, last: u8, csi: &Csi, rows: u16, cols: u16) {
         let first = csi.value(0);
         match last {
-            b'C' | b'D' | b'G' | b'`' | b'@' | b'P' | b'X' | b'b' => {
-                self.sized(first.min(cols), last)
-            }
+            b'C' | b'D' | b'G' | b'`' | b'X' | b'b' => self.sized(first.min(cols), last),
+            b'@' | b'P' | b'L' | b'M' | b'S' => self.blanks(first, last),
             b'a' => self.sized(first.min(cols), b'C'),
-            b'A' | b'B' | b'E' | b'F' | b'd' | b'L' | b'M' | b'S' => {
-                self.sized(first.min(rows), last);
-            }
+            b'A' | b'B' | b'E' | b'F' | b'd' => self.sized(first.min(rows), last),
             // With more numbers it starts highlight tracking, which nobody does.
-            b'T' if csi.len() <= 1 => self.sized(first.min(rows), last),
+            b'T' if csi.len() <= 1 => self.blanks(first, last),
             b'e' => self.sized(first.min(rows), b'B'),
             b'H' | b'f' => {
                 let (row, col) = (first.min(rows), csi.value(1).min(cols));
@@ -181,16 +189,46 @@ impl Emulator {
             b'm' => {
                 let shown = |code| matches!(code, 0..=4 | 7 | 22..=24 | 27 | 30..=37 | 39..=47 | 49 | 90..=97 | 100..=107);
                 sgr::write(csi, shown, self.caught.pending());
+                if csi
+                    .groups()
+                    .any(|group| matches!(group.first(), Some(40..=48 | 100..=107)))
+                {
+                    self.background.may_be_set();
+                }
             }
             b'r' => {
                 // vt100 leaves the cursor at the region's top; terminals send it home.
                 let (top, bottom) = (first.min(rows), csi.value(1).min(rows));
                 let _ = write!(self.caught.pending(), "\x1b[{top};{bottom}r\x1b[H");
+                self.set_region(top, bottom);
             }
             b's' if csi.is_empty() => self.save_cursor(),
             b'u' if csi.is_empty() => self.restore_cursor(),
             _ => self.query(csi),
         }
+    }
+
+    /// A sequence that inserts, deletes or scrolls.
+    fn blanks(&mut self, number: u16, last: u8) {
+        let (rows, cols) = self.caught.size();
+        let most = if matches!(last, b'@' | b'P') {
+            cols
+        } else {
+            rows
+        };
+        let number = number.clamp(1, most);
+        let blanks = match last {
+            b'@' => Blanks::InsertCells(number),
+            b'P' => Blanks::DeleteCells(number),
+            b'L' => Blanks::InsertLines(number),
+            b'M' => Blanks::DeleteLines(number),
+            b'S' => Blanks::ScrollUp(number),
+            _ => Blanks::ScrollDown(number),
+        };
+        let mut bytes = b"\x1b[".to_vec();
+        digits(number, &mut bytes);
+        bytes.push(last);
+        self.bring_in(blanks, &bytes);
     }
 
     fn sized(&mut self, number: u16, last: u8) {
@@ -202,6 +240,9 @@ impl Emulator {
 
     fn private_mode(&mut self, mode: u16, on: bool) {
         let last = if on { 'h' } else { 'l' };
+        if mode == 6 {
+            self.set_origin(on);
+        }
         match mode {
             1 | 6 | 9 | 25 | 47 | 1000 | 1002 | 1003 | 1005 | 1006 | 2004 => {
                 let _ = write!(self.caught.pending(), "\x1b[?{mode}{last}");
@@ -217,7 +258,14 @@ impl Emulator {
             1048 if on => self.save_cursor(),
             1048 => self.restore_cursor(),
             1049 => {
+                if on {
+                    self.save_origin();
+                    self.clear_alternate();
+                }
                 let _ = write!(self.caught.pending(), "\x1b[?1049{last}");
+                if !on {
+                    self.restore_origin();
+                }
                 if on {
                     self.saved_charsets = self.charsets;
                 } else {
@@ -238,6 +286,9 @@ impl Emulator {
             self.caught.pending(),
             "\x1b[?25h\x1b>\x1b[?1l\x1b[?6l\x1b[r\x1b[m\x1b[H\x1b7\x1b[{row};{col}H"
         );
+        self.set_region(0, 0);
+        self.set_origin(false);
+        self.save_origin();
         self.charsets = Charsets::default();
         self.saved_charsets = Charsets::default();
     }

@@ -7,11 +7,11 @@
 use std::collections::VecDeque;
 use std::io::Write as _;
 
-use unicode_width::UnicodeWidthChar as _;
-use vt100::capture::{BasicFormattedCaptureState, RowContents};
+use vt100::capture::RowContents;
 
 use super::caught::catch;
 use super::emulator::Emulator;
+use super::lines;
 use crate::term::charset::Charsets;
 use crate::term::sequence::Reader;
 
@@ -292,13 +292,7 @@ impl Collector {
 
 impl vt100::Callbacks for Collector {
     fn on_scroll(&mut self, row: RowContents<'_>, _alternate: bool) {
-        let mut state = BasicFormattedCaptureState::new();
-        let mut text = String::new();
-        let _ = row.write_formatted_basic(&mut text, &mut state);
-        // Written once more, a row that does not go on begins with a newline.
-        let mut first = First(None);
-        let _ = row.write_formatted_basic(&mut first, &mut state);
-        let wrapped = first.0 != Some('\n');
+        let (mut text, wrapped) = lines::written(&row);
         if text.contains('\x1b') {
             text.push_str("\x1b[m");
         }
@@ -313,19 +307,6 @@ impl vt100::Callbacks for Collector {
     }
 }
 
-/// Keeps the first character and refuses the rest.
-struct First(Option<char>);
-
-impl std::fmt::Write for First {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.0 = text.chars().next();
-        match self.0 {
-            Some(_) => Err(std::fmt::Error),
-            None => Ok(()),
-        }
-    }
-}
-
 /// Cells of a line as vt100 counts them: nothing takes more than two.
 fn width(line: &str) -> usize {
     let mut colour = false;
@@ -336,6 +317,6 @@ fn width(line: &str) -> usize {
             colour &= *c != 'm';
             visible
         })
-        .map(|c| c.width().unwrap_or(1).min(2))
+        .map(|c| usize::from(lines::width(c)))
         .sum()
 }

@@ -399,6 +399,61 @@ fn run(terminal: &mut Terminal, steps: &[Step]) -> bool {
     })
 }
 
+/// The rows of a screen by their backgrounds: `.` has none, `g` is green.
+fn backgrounds(output: &str) -> Vec<String> {
+    let mut terminal = Terminal::new(4, 4, 10);
+    terminal.feed(b"aaaa\r\nbbbb\r\ncccc\r\ndddd\r\x1b[42m");
+    terminal.feed(output.as_bytes());
+    let row = |row| -> String {
+        let shown = |col| match terminal.screen().cell(row, col).unwrap().bgcolor() {
+            vt100::Color::Idx(2) => 'g',
+            _ => '.',
+        };
+        (0..4).map(shown).collect()
+    };
+    (0..4).map(row).collect()
+}
+
+/// xterm, and tmux by the recorded streams.
+#[test]
+fn blanks_that_come_in_have_the_background() {
+    let none = "....";
+    let all = "gggg";
+    for (output, expected) in [
+        ("\n", [none, none, none, all]),
+        ("\x1b[1;1H\n", [none; 4]),
+        ("\x1bD", [none, none, none, all]),
+        ("\x1bE", [none, none, none, all]),
+        ("\x1b[H\x1bM", [all, none, none, none]),
+        ("\x1b[2S", [none, none, all, all]),
+        ("\x1b[2T", [all, all, none, none]),
+        ("\x1b[2H\x1b[2L", [none, all, all, none]),
+        ("\x1b[2H\x1b[M", [none, none, none, all]),
+        ("\x1b[2H\x1b[9M", [none, all, all, all]),
+        ("\x1b[2;2H\x1b[2@", [none, ".gg.", none, none]),
+        ("\x1b[2;2H\x1b[2P", [none, "..gg", none, none]),
+        ("\x1b[2;2H\x1b[9P", [none, ".ggg", none, none]),
+        // Within a region.
+        ("\x1b[2;3r\x1b[3H\n", [none, none, all, none]),
+        ("\x1b[2;3r\x1b[2H\x1bM", [none, all, none, none]),
+        ("\x1b[2;3r\x1b[2H\x1b[M", [none, none, all, none]),
+        ("\x1b[2;3r\x1b[4H\n\x1b[M\x1b[L", [none; 4]),
+        ("\x1b[2;3r\x1b[r\x1b[4H\n", [none, none, none, all]),
+        // Without a background, and with one that is gone.
+        ("\x1b[m\n", [none; 4]),
+        ("\x1b7\x1b[m\x1b8\n", [none, none, none, all]),
+    ] {
+        assert_eq!(backgrounds(output), expected, "{output:?}");
+    }
+}
+
+#[test]
+fn the_cursor_stays_where_it_is_when_blanks_are_coloured() {
+    let mut terminal = Terminal::new(4, 4, 10);
+    terminal.feed(b"\x1b[42m\x1b[4;3H\n\x1b[S\x1b[T\x1b[P\x1b[@\x1b[L\x1b[M");
+    assert_eq!(terminal.screen().cursor_position(), (3, 2));
+}
+
 proptest! {
     #![proptest_config(hostile::config(150))]
 

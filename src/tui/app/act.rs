@@ -67,6 +67,13 @@ impl App {
                     _ => Pane::Timeline,
                 };
                 if self.focus == pane {
+                    // The same key again goes through the files, and then back.
+                    if pane == Pane::Dockerfile
+                        && let Some(view) = self.view_mut()
+                        && view.dockerfile.next_file(&view.build)
+                    {
+                        return Vec::new();
+                    }
                     let before = self.before;
                     return self.focus_on(before);
                 }
@@ -178,6 +185,12 @@ impl App {
             Then::Done => Vec::new(),
             Then::Effects(effects) => effects,
             Then::Focus(pane) => self.focus_on(pane),
+            Then::Copy(text) => {
+                let lines = text.lines().count();
+                let plural = if lines == 1 { "" } else { "s" };
+                self.say(format!("copied {lines} line{plural}"));
+                vec![Effect::Clipboard(text.into())]
+            }
             Then::Say(line) => {
                 self.say(line);
                 Vec::new()
@@ -377,28 +390,5 @@ impl App {
             }
         }
         Vec::new()
-    }
-
-    fn toggle_watch(&mut self) -> Vec<Effect> {
-        let Some(view) = self.view_mut() else {
-            return Vec::new();
-        };
-        let session = view.session.id.clone();
-        let directory = App::directory(&view.session);
-        if view.watching {
-            view.watching = false;
-            self.say("files are not watched any more");
-            return vec![Effect::Watch {
-                session,
-                directory: None,
-            }];
-        }
-        if directory.is_none() {
-            self.say("the context of this build is no directory of this machine");
-            return Vec::new();
-        }
-        view.watching = true;
-        self.say("the build runs again whenever a file of the context changes");
-        vec![Effect::Watch { session, directory }]
     }
 }

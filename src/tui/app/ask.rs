@@ -27,8 +27,6 @@ pub enum Yes {
     Prune(Vec<String>),
     /// Carry this command out.
     Command(Command),
-    /// Throw the text of the editor away.
-    Discard,
 }
 
 impl App {
@@ -91,10 +89,6 @@ impl App {
                     process,
                     command,
                 }]
-            }
-            Yes::Discard => {
-                self.layer = None;
-                Vec::new()
             }
         }
     }

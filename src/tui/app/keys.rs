@@ -10,14 +10,15 @@ use super::super::msg::Effect;
 use super::{App, Yes};
 
 /// After this time with the prefix alone, the keys behind it are shown, in milliseconds.
-pub(super) const WHICH: i64 = 400;
+pub const WHICH: i64 = 400;
 
 impl App {
     pub(super) fn key(&mut self, event: KeyEvent) -> Vec<Effect> {
         let Some(key) = Key::of(&event) else {
             return Vec::new();
         };
-        self.hint = false;
+        self.hint_closed =
+            std::mem::take(&mut self.hint) || self.toast.is_some() || self.prefixed.is_some();
         if let Some(toast) = &self.toast
             && toast.error
             && self.layer.is_none()
@@ -150,7 +151,7 @@ impl App {
 
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
         if let Some(mut layer) = self.layer.take() {
-            layer.paste(text);
+            layer.paste(self, text);
             self.layer = Some(layer);
             return Vec::new();
         }

@@ -26,3 +26,15 @@ pub fn state_word(session: &Session) -> &'static str {
         SessionState::Unspecified => "",
     }
 }
+
+/// `[build 3/4]` of a step's name, or its first words.
+pub fn step_label(name: &str) -> String {
+    match name.find(']') {
+        Some(end) if name.starts_with('[') => name.get(..=end).unwrap_or(name).to_owned(),
+        _ => name
+            .split_whitespace()
+            .take(3)
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
+}

@@ -1,42 +1,143 @@
-//! The mouse: a click gives the keyboard, the wheel scrolls what is under it.
+//! The mouse: a click gives the keyboard, the wheel scrolls what is under it, a drag selects or moves a border.
 
 use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use ratatui::layout::Rect;
 
 use super::super::action::Action;
 use super::super::layout::Pane;
 use super::super::msg::Effect;
 use super::super::pane;
+use super::super::shell::Mouse;
 use super::App;
+
+/// Two clicks in this time are one double click, in milliseconds.
+const DOUBLE: i64 = 400;
 
 /// What the mouse holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drag {
-    /// The upper border of a pane.
-    Border(Pane),
-    /// Text of a pane.
-    Text(Pane),
+    /// The upper border of a pane, last seen in this row.
+    Border(Pane, u16),
+    /// What is in a pane.
+    Inside(Pane),
 }
 
 impl App {
     pub(super) fn on_mouse(&mut self, event: MouseEvent) -> Vec<Effect> {
-        let layout = self.layout();
-        let Some((pane, place)) = layout.at(event.column, event.row) else {
+        if self.layer.is_some() {
             return Vec::new();
-        };
+        }
+        let layout = self.layout();
+        if let Some(strip) = layout.strip
+            && event.row == strip.y
+        {
+            return match event.kind {
+                MouseEventKind::Down(MouseButton::Left) => self.click_strip(strip, event.column),
+                _ => Vec::new(),
+            };
+        }
+        let under = layout.at(event.column, event.row);
         match event.kind {
             MouseEventKind::Down(MouseButton::Left) => {
-                // Before the focus changes the places of rows.
-                let effects = match event.row.checked_sub(place.y + 1) {
-                    Some(row) => self.click(pane, place.height - 1, row),
-                    None => Vec::new(),
+                let Some((pane, place)) = under else {
+                    return Vec::new();
                 };
-                self.focus_on(pane);
+                if event.row == place.y && pane != Pane::Sessions {
+                    self.drag = Some(Drag::Border(pane, event.row));
+                } else {
+                    self.drag = Some(Drag::Inside(pane));
+                }
+                let twice = self.click.take().is_some_and(|(column, row, at)| {
+                    (column, row) == (event.column, event.row) && self.now - at <= DOUBLE
+                });
+                if !twice {
+                    self.click = Some((event.column, event.row, self.now));
+                }
+                // Before the focus changes the places of rows.
+                let effects = self.inside(pane, place, event, twice);
+                if !twice {
+                    self.focus_on(pane);
+                } else if event.row == place.y {
+                    self.zoom = !self.zoom;
+                }
                 effects
             }
-            MouseEventKind::ScrollDown => self.act_on(pane, Action::Down, 3),
-            MouseEventKind::ScrollUp => self.act_on(pane, Action::Up, 3),
-            _ => Vec::new(),
+            MouseEventKind::Drag(MouseButton::Left) => match self.drag {
+                Some(Drag::Border(pane, row)) => {
+                    self.drag = Some(Drag::Border(pane, event.row));
+                    self.move_border(pane, row, event.row);
+                    Vec::new()
+                }
+                Some(Drag::Inside(pane)) => match layout.place(pane) {
+                    Some(place) => self.inside(pane, place, event, false),
+                    None => Vec::new(),
+                },
+                None => Vec::new(),
+            },
+            MouseEventKind::Up(MouseButton::Left) => match self.drag.take() {
+                Some(Drag::Inside(pane)) => match layout.place(pane) {
+                    Some(place) => self.inside(pane, place, event, false),
+                    None => Vec::new(),
+                },
+                _ => Vec::new(),
+            },
+            MouseEventKind::ScrollDown | MouseEventKind::ScrollUp => match under {
+                Some((Pane::Shell, place)) => self.inside(Pane::Shell, place, event, false),
+                Some((pane, _)) => {
+                    let down = event.kind == MouseEventKind::ScrollDown;
+                    let action = if down { Action::Down } else { Action::Up };
+                    self.act_on(pane, action, 3)
+                }
+                None => Vec::new(),
+            },
+            // Other buttons and moves are a program's, if they are anybody's.
+            _ => match under {
+                Some((Pane::Shell, place)) if self.focus == Pane::Shell => {
+                    self.inside(Pane::Shell, place, event, false)
+                }
+                _ => Vec::new(),
+            },
         }
+    }
+
+    /// A mouse event in a pane, beneath its title or dragged out of it.
+    fn inside(&mut self, pane: Pane, place: Rect, event: MouseEvent, twice: bool) -> Vec<Effect> {
+        let top = place.y + 1;
+        let row = event.row.clamp(top, place.bottom().max(top + 1) - 1) - top;
+        let column = event
+            .column
+            .clamp(place.x, place.right().max(place.x + 1) - 1)
+            - place.x;
+        if pane == Pane::Shell {
+            if event.row < top && !matches!(event.kind, MouseEventKind::Drag(_)) {
+                return Vec::new();
+            }
+            let event = MouseEvent {
+                row,
+                column,
+                ..event
+            };
+            let Some(shell) = self.shell_mut() else {
+                return Vec::new();
+            };
+            let tab = shell.tab;
+            return match shell.mouse(&event) {
+                Mouse::Type(bytes) if bytes.is_empty() => Vec::new(),
+                Mouse::Type(bytes) => vec![Effect::Input(tab, bytes.into())],
+                Mouse::Copy(text) => self.copied(text),
+                Mouse::Draw => Vec::new(),
+            };
+        }
+        if event.row < top {
+            return Vec::new();
+        }
+        if matches!(event.kind, MouseEventKind::Down(_)) && !twice {
+            return self.click(pane, place.height.saturating_sub(1), row);
+        }
+        if twice {
+            return self.act_on(pane, Action::Open, 1);
+        }
+        Vec::new()
     }
 
     /// A click into a row of a pane, from 0 beneath its title; the pane has so many.
@@ -54,11 +155,39 @@ impl App {
         Vec::new()
     }
 
+    fn click_strip(&mut self, strip: Rect, column: u16) -> Vec<Effect> {
+        let found = super::super::draw::tabs(self, strip)
+            .into_iter()
+            .find(|(columns, _)| columns.contains(&column))
+            .map(|(_, index)| index);
+        match found.and_then(|index| self.order.get(index).cloned()) {
+            Some(id) => self.choose(&id),
+            None => Vec::new(),
+        }
+    }
+
+    /// The border above a pane moves: the pane gets what the one above loses.
+    fn move_border(&mut self, pane: Pane, from: u16, to: u16) {
+        let by = i16::try_from(i32::from(from) - i32::from(to)).unwrap_or(0);
+        let (at, by) = match pane {
+            Pane::Shell => (2, by),
+            Pane::Timeline | Pane::Happened | Pane::Dockerfile => (0, -by),
+            Pane::Log => (1, -by),
+            Pane::Sessions | Pane::Progress => return,
+        };
+        if let Some(extra) = self.extra.get_mut(at) {
+            *extra = (*extra + by).clamp(-200, 200);
+        }
+    }
+
     /// An action for a pane that may not have the keyboard.
     fn act_on(&mut self, pane: Pane, action: Action, times: usize) -> Vec<Effect> {
         let focus = std::mem::replace(&mut self.focus, pane);
         let effects = (0..times).flat_map(|_| self.act(action)).collect();
-        self.focus = focus;
+        // What was opened keeps the keyboard.
+        if self.focus == pane && action != Action::Open {
+            self.focus = focus;
+        }
         effects
     }
 }

@@ -1,5 +1,6 @@
 //! What the server says → the state.
 
+use super::super::layer::Layer;
 use super::super::layout::Pane;
 use super::super::msg::{BuildId, Effect, Msg};
 use super::super::session::View;
@@ -42,6 +43,8 @@ impl App {
                 };
                 for view in self.views.values_mut() {
                     view.followed = false;
+                    view.log.ask_again();
+                    view.happened.ask_again();
                 }
                 Vec::new()
             }
@@ -64,7 +67,11 @@ impl App {
                 }
                 view.refresh();
                 match (ended, view.build.outcome.clone()) {
-                    (false, Some(outcome)) => self.on_outcome(&build, &outcome),
+                    (false, Some(outcome)) => {
+                        let mut effects = self.on_outcome(&build, &outcome);
+                        effects.extend(self.rebuild_if_changed(&build.session));
+                        effects
+                    }
                     _ => Vec::new(),
                 }
             }
@@ -95,13 +102,24 @@ impl App {
                 Vec::new()
             }
             Msg::Log(answer) => {
-                if let Some(view) = self.view_mut() {
-                    view.log.on_lines(answer);
+                // A session that is not shown any more may have asked.
+                for view in self.views.values_mut() {
+                    if view.happened.on_lines(&answer) {
+                        return Vec::new();
+                    }
+                    if view.log.awaits(answer.id) {
+                        view.log.on_lines(answer);
+                        return Vec::new();
+                    }
                 }
                 Vec::new()
             }
             Msg::Found(answer) => {
-                let trouble = self.view_mut().and_then(|view| view.log.on_found(answer));
+                let asking = self
+                    .views
+                    .values_mut()
+                    .find(|view| view.log.awaits_hits(answer.id));
+                let trouble = asking.and_then(|view| view.log.on_found(answer));
                 if let Some(line) = trouble {
                     self.complain(line);
                 }
@@ -116,7 +134,9 @@ impl App {
                         ..Session::default()
                     })
                 });
-                self.layer = None;
+                if matches!(self.layer, Some(Layer::Form(_))) {
+                    self.layer = None;
+                }
                 let mut effects = self.open(&build.session);
                 effects.extend(self.follow(&build));
                 effects

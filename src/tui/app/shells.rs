@@ -1,12 +1,14 @@
 //! The tabs with terminals: started, shown, typed into, ended.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use crossterm::event::KeyEvent;
 
 use super::super::layer::Layer;
 use super::super::layout::Pane;
 use super::super::msg::{Effect, ShellMsg, Tab};
-use super::super::shell::{Kind, Shell};
+use super::super::shell::{Kind, Shell, Told};
 use super::{App, Yes};
 use crate::monitor::parse::Process;
 use crate::proto::controller::{SessionState, TerminalSize};
@@ -41,7 +43,7 @@ impl App {
     }
 
     /// The size of a new tab: that of the pane as it will be.
-    fn shell_size(&self) -> TerminalSize {
+    pub(super) fn shell_size(&self) -> TerminalSize {
         let wanted = super::Wanted {
             shell: true,
             focus: Pane::Shell,
@@ -53,7 +55,7 @@ impl App {
         size_of(layout.place(Pane::Shell), layout.class)
     }
 
-    fn add_shell(&mut self, session: &str, kind: Kind, size: TerminalSize) -> Tab {
+    pub(super) fn add_shell(&mut self, session: &str, kind: Kind, size: TerminalSize) -> Tab {
         self.next_tab += 1;
         let tab = Tab(self.next_tab);
         self.shells
@@ -256,11 +258,15 @@ impl App {
     }
 
     pub(super) fn on_shell(&mut self, tab: Tab, msg: ShellMsg) -> Vec<Effect> {
-        let now = self.now;
         let Some(shell) = self.tab_mut(tab) else {
             return Vec::new();
         };
-        let told = shell.on(msg, now);
+        let told = shell.on(msg, Instant::now());
+        self.told(tab, told)
+    }
+
+    fn told(&mut self, tab: Tab, told: Told) -> Vec<Effect> {
+        let shown = self.shell().is_some_and(|shell| shell.tab == tab);
         let mut effects = Vec::new();
         if let Some(text) = told.clipboard {
             effects.push(Effect::Clipboard(text));
@@ -271,6 +277,21 @@ impl App {
         if !told.reply.is_empty() {
             effects.push(Effect::Input(tab, told.reply.into()));
         }
+        if told.broken
+            && let Some(shell) = self.tab_mut(tab)
+            && let Some(process) = shell.process.clone()
+        {
+            // The server's copy may be whole.
+            shell.reconnect();
+            effects.push(Effect::Attach {
+                tab,
+                session: shell.session.clone(),
+                process,
+                size: shell.size(),
+                read_only: shell.read_only,
+            });
+        }
+        self.changed = told.ended || told.line.is_some() || (shown && told.changed);
         if let Some(line) = told.line {
             self.say(line);
         }
@@ -357,7 +378,7 @@ impl App {
         let Some(shell) = self.shell_mut() else {
             return Vec::new();
         };
-        if shell.copying() {
+        if shell.copy.is_some() {
             return self.copy_key(event);
         }
         if shell.ended() {
@@ -372,7 +393,16 @@ impl App {
             };
         }
         let tab = shell.tab;
-        let bytes = shell.encode(&event);
+        if shell.read_only {
+            self.say("this shell is only watched");
+            return Vec::new();
+        }
+        // What is typed belongs to the newest lines.
+        let scrolled = shell.terminal.offset() > 0;
+        shell.terminal.scroll_to(0);
+        let bytes = shell.terminal.key(&event);
+        // The program draws what it makes of it.
+        self.changed = scrolled || self.hint_closed;
         input(tab, bytes)
     }
 
@@ -381,7 +411,7 @@ impl App {
             return Vec::new();
         };
         let tab = shell.tab;
-        let bytes = shell.encode_paste(text);
+        let bytes = shell.terminal.paste(text);
         input(tab, bytes)
     }
 
@@ -389,14 +419,18 @@ impl App {
         let Some(shell) = self.shell_mut() else {
             return Vec::new();
         };
-        match shell.copy_key(&event) {
-            Some(text) => {
-                let count = text.chars().count();
-                self.say(format!("copied {count} characters"));
-                vec![Effect::Clipboard(text.into())]
-            }
-            None => Vec::new(),
+        let (text, line) = shell.copy_key(&event);
+        if let Some(line) = line {
+            self.say(line);
         }
+        text.map_or_else(Vec::new, |text| self.copied(text))
+    }
+
+    /// Text goes into the clipboard.
+    pub(super) fn copied(&mut self, text: String) -> Vec<Effect> {
+        let count = text.chars().count();
+        self.say(format!("copied {count} characters"));
+        vec![Effect::Clipboard(text.into())]
     }
 
     /// Into the scrollback of the shell.
@@ -421,7 +455,7 @@ impl App {
         let Some(shell) = self.shell() else {
             return Vec::new();
         };
-        input(shell.tab, shell.encode_focus(focused))
+        input(shell.tab, shell.terminal.focus(focused).to_vec())
     }
 
     /// Sizes of shown tabs follow the layout; the program is told when the size has settled.
@@ -433,9 +467,7 @@ impl App {
         if let Some(shell) = self.shell_mut()
             && visible
         {
-            if shell.wants(size, now + SETTLED) {
-                // The first size is the one it was started with; later ones wait.
-            }
+            shell.wants(size, now + SETTLED);
         }
         for shell in &mut self.shells {
             if let Some(size) = shell.settled(now) {
@@ -444,9 +476,31 @@ impl App {
         }
     }
 
+    /// Output that waited has its turn.
     pub(super) fn tick_shells(&mut self) -> Vec<Effect> {
-        // Sizes are looked at after every message.
-        Vec::new()
+        let waiting: Vec<Tab> = self
+            .shells
+            .iter()
+            .filter(|shell| shell.left)
+            .map(|shell| shell.tab)
+            .collect();
+        let mut effects = Vec::new();
+        for tab in waiting {
+            let told = self.tab_mut(tab).map(|shell| shell.advance(Instant::now()));
+            effects.extend(told.map_or_else(Vec::new, |told| self.told(tab, told)));
+        }
+        self.changed = true;
+        effects
+    }
+
+    /// Whether so much output waits that no more should be read for now.
+    pub fn full(&self) -> bool {
+        self.shells.iter().any(|shell| shell.terminal.is_full())
+    }
+
+    /// Until when the screen should not be drawn, because the program in it is in the middle of a frame.
+    pub fn hold(&self) -> Option<Instant> {
+        self.shell().and_then(|shell| shell.terminal.hold())
     }
 }
 

@@ -44,7 +44,7 @@ fn conflicts_and_words_that_mean_nothing_are_told() {
         ),
         (
             ("zom", "r"),
-            "keys.zom: no such action; did you mean \"zoom\"?; 'buildx debug --keys' lists them",
+            "keys.zom: no such action (did you mean zoom?); 'buildx debug --keys' lists them",
         ),
         (
             ("zoom", "hyper-q"),
@@ -53,10 +53,7 @@ fn conflicts_and_words_that_mean_nothing_are_told() {
     ];
     for (change, expected) in table {
         let error = map(&[change]).unwrap_err();
-        assert!(
-            error.split(';').next() == expected.split(';').next(),
-            "{error}\n{expected}"
-        );
+        assert_eq!(error, expected);
     }
     // A swap is no conflict.
     assert!(map(&[("zoom", "r"), ("reload", "z")]).is_ok());

@@ -25,7 +25,7 @@ impl State {
     pub fn new(title: impl Into<String>, lines: Vec<String>) -> Self {
         Self {
             title: title.into(),
-            lines,
+            lines: lines.iter().map(|line| untabbed(line)).collect(),
             offset: 0,
         }
     }
@@ -65,4 +65,17 @@ impl State {
             put(buf, inner, inner.x, y, line, theme.style(Role::Text));
         }
     }
+}
+
+/// With blanks in the place of tabs, as a terminal would show it.
+fn untabbed(line: &str) -> String {
+    const STOP: usize = 8;
+    let mut parts = line.split('\t');
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let blanks = STOP - text::cells(&out) % STOP;
+        out.extend(std::iter::repeat_n(' ', blanks));
+        out.push_str(part);
+    }
+    out
 }

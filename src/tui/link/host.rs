@@ -10,6 +10,7 @@ use tokio::sync::mpsc::Sender;
 use super::super::msg::{Msg, ShellMsg, Tab};
 use super::shell::Input;
 use crate::proto::controller::attach_input::Input as In;
+use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{Caller, Exited, TerminalSize};
 
 /// Bytes that are read at once.
@@ -71,7 +72,7 @@ pub fn start(
                 while let Ok(count @ 1..) = reader.read(&mut buffer) {
                     let bytes = Bytes::copy_from_slice(buffer.get(..count).unwrap_or_default());
                     if sender
-                        .blocking_send(Msg::Shell(tab, ShellMsg::Data(bytes)))
+                        .blocking_send(Msg::Shell(tab, ShellMsg::Output(Output::Data(bytes))))
                         .is_err()
                     {
                         break;
@@ -85,7 +86,8 @@ pub fn start(
                     exit_code: code,
                     reason: String::new(),
                 };
-                let _ = sender.blocking_send(Msg::Shell(tab, ShellMsg::Exited(exited)));
+                let _ =
+                    sender.blocking_send(Msg::Shell(tab, ShellMsg::Output(Output::Exited(exited))));
             })?;
         let master = pair.master;
         std::thread::Builder::new()

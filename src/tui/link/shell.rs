@@ -126,12 +126,12 @@ pub fn attach(mut api: Api, tab: Tab, target: Target, sender: Sender<Msg>) -> In
                 let msg = match output.message().await {
                     Ok(Some(AttachOutput {
                         output: Some(output),
-                    })) => translate(output),
+                    })) => ShellMsg::Output(output),
                     Ok(Some(AttachOutput { output: None })) => continue,
                     Ok(None) => ShellMsg::Lost("the server ended the connection".to_owned()),
                     Err(refused) => ShellMsg::Lost(status::line(&refused)),
                 };
-                let last = matches!(msg, ShellMsg::Exited(_) | ShellMsg::Lost(_));
+                let last = matches!(msg, ShellMsg::Output(Output::Exited(_)) | ShellMsg::Lost(_));
                 if sender.send(Msg::Shell(tab, msg)).await.is_err() || last {
                     return;
                 }
@@ -144,17 +144,4 @@ pub fn attach(mut api: Api, tab: Tab, target: Target, sender: Sender<Msg>) -> In
         }
     });
     input
-}
-
-fn translate(output: Output) -> ShellMsg {
-    match output {
-        Output::Snapshot(snapshot) => ShellMsg::Snapshot(Box::new(snapshot)),
-        Output::Data(bytes) | Output::ErrorData(bytes) => ShellMsg::Data(bytes),
-        Output::Resized(size) => ShellMsg::Resized(size),
-        Output::Bell(_) => ShellMsg::Bell,
-        Output::Clipboard(text) => ShellMsg::Clipboard(text),
-        Output::Presence(presence) => ShellMsg::Presence(presence),
-        Output::Notice(line) => ShellMsg::Notice(line),
-        Output::Exited(exited) => ShellMsg::Exited(exited),
-    }
 }

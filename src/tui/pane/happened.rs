@@ -1,33 +1,309 @@
-//! PLACEHOLDER happened.
+//! What happened: the card that tells why a build failed, how it went, or what runs now.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::super::action::Action;
+use super::super::msg::LogAnswer;
 use super::super::session::{Build, View};
+use super::super::theme::Role;
+use super::text::{cells, put, put_right};
 use super::{Look, Then};
+use crate::progress::time::seconds;
+use crate::proto::controller::{LogRequest, Session, outcome};
 
-/// The place in it.
+mod cause;
+mod command;
+mod exit;
+mod failed;
+mod row;
+mod story;
+
+use row::{Row, Rows};
+
+/// Lines of the failed step's log that are asked for.
+const LINES: u32 = 500;
+
+/// Bytes of a line that are looked at.
+const BYTES: usize = 1_000;
+
+/// The end of the failed step's log.
 #[derive(Clone, Debug, Default)]
-pub struct State {}
+struct Tail {
+    /// Number of the first of the lines, from 0.
+    first: u64,
+    /// Without colours.
+    lines: Vec<String>,
+    /// They are all that there will be.
+    complete: bool,
+}
+
+/// How far the question for the end of the log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Asked {
+    /// Not asked.
+    #[default]
+    No,
+    /// Asked with this number.
+    As(u64),
+    /// Answered.
+    Done,
+}
+
+/// What the card was written from; another value means that it is stale.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Made {
+    build: u32,
+    version: u64,
+    state: (i32, i64),
+    width: u16,
+    tail: usize,
+    answered: bool,
+    ascii: bool,
+}
+
+/// The place in the card.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// The first row that is shown.
+    top: usize,
+    asked: Asked,
+    tail: Tail,
+    made: Made,
+    rows: Vec<Row>,
+}
+
+/// What a card is written from.
+#[derive(Clone, Copy, Debug)]
+struct Known<'a> {
+    build: &'a Build,
+    session: &'a Session,
+    arguments: &'a [String],
+    tail: &'a Tail,
+    look: &'a Look<'a>,
+}
 
 impl State {
     /// A build has ended.
-    pub fn begin(&mut self, _build: &Build) {}
+    pub fn begin(&mut self, _build: &Build) {
+        self.top = 0;
+    }
 
-    /// Shows a step.
-    pub fn show_step(&mut self, _build: &Build, _step: usize) {}
+    /// Another build begins.
+    pub fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The question for the end of the failed step's log, if it has to be asked now; `id` is its number.
+    pub fn ask(&mut self, build: &Build, id: impl FnOnce() -> u64) -> Option<(u64, LogRequest)> {
+        if self.asked != Asked::No {
+            return None;
+        }
+        let failure = build.failure().filter(|failure| !failure.refused)?;
+        let step = build.trace.steps.get(build.failed_step()?)?;
+        // The vertex itself: a step may be a group of several.
+        let vertex = match build.trace.index(&failure.vertex) {
+            Some(_) => failure.vertex.clone(),
+            None => step.digest.clone(),
+        };
+        let id = id();
+        self.asked = Asked::As(id);
+        let request = LogRequest {
+            session: build.session.clone(),
+            build: build.number,
+            vertex,
+            count: LINES,
+            from_end: true,
+            ..LogRequest::default()
+        };
+        Some((id, request))
+    }
+
+    /// Takes the answer if the question was asked here.
+    pub fn on_lines(&mut self, answer: &LogAnswer) -> bool {
+        if self.asked != Asked::As(answer.id) {
+            return false;
+        }
+        self.asked = Asked::Done;
+        if let Ok(lines) = &answer.answer {
+            let skip = lines.lines.len().saturating_sub(LINES as usize);
+            let lines = lines.lines.get(skip..).unwrap_or_default();
+            self.tail = Tail {
+                first: lines.first().map_or(0, |line| line.number),
+                lines: lines.iter().map(|line| plain(&line.text)).collect(),
+                complete: true,
+            };
+        }
+        true
+    }
+
+    /// Forgets that a question was asked: its answer will not come.
+    pub fn ask_again(&mut self) {
+        if let Asked::As(_) = self.asked {
+            self.asked = Asked::No;
+        }
+    }
+
+    /// Writes the card for a width if something has changed, and keeps the place inside of it.
+    pub fn see(
+        &mut self,
+        (build, session): (&Build, &Session),
+        arguments: &[String],
+        area: Rect,
+        look: &Look,
+    ) {
+        let made = Made {
+            build: build.number,
+            version: build.version,
+            state: (session.state, session.ended),
+            width: area.width,
+            tail: self.tail.lines.len(),
+            answered: self.asked == Asked::Done,
+            ascii: look.theme.ascii,
+        };
+        if made != self.made || self.rows.is_empty() {
+            self.made = made;
+            // A server without logs of their own has sent the last lines with the trace.
+            let known = build
+                .failed_step()
+                .filter(|_| self.tail.lines.is_empty())
+                .and_then(|step| build.trace.steps.get(step))
+                .map(|step| Tail {
+                    first: step
+                        .log
+                        .lines()
+                        .saturating_sub(step.log.tail().count() as u64),
+                    lines: step
+                        .log
+                        .tail()
+                        .map(|line| plain(line.text.as_bytes()))
+                        .collect(),
+                    complete: self.tail.complete,
+                });
+            let known = Known {
+                build,
+                session,
+                arguments,
+                tail: known.as_ref().unwrap_or(&self.tail),
+                look,
+            };
+            self.rows = write(&known, area.width.saturating_sub(1));
+        }
+        let rows = usize::from(area.height);
+        self.top = self.top.min(self.rows.len().saturating_sub(rows));
+    }
 }
 
-/// Does what an action means here.
-pub fn act(_view: &mut View, _action: Action, _rows: u16) -> Then {
-    Then::Ignored
+fn plain(text: &[u8]) -> String {
+    let text = text.get(..BYTES).unwrap_or(text);
+    let text = String::from_utf8_lossy(text);
+    crate::term::width::characters(&text).collect()
 }
 
-/// Draws it.
-pub fn draw(_view: &View, _area: Rect, _buf: &mut Buffer, _look: &Look) {}
+fn write(known: &Known, width: u16) -> Vec<Row> {
+    let mut rows = Rows::new(width);
+    let end = known
+        .build
+        .outcome
+        .as_ref()
+        .and_then(|outcome| outcome.end.as_ref());
+    match end {
+        Some(outcome::End::Failed(failure)) => failed::write(known, failure, &mut rows),
+        Some(outcome::End::Finished(finished)) => story::finished(known, finished, &mut rows),
+        Some(outcome::End::Canceled(canceled)) => story::canceled(known, canceled, &mut rows),
+        None => story::running(known, &mut rows),
+    }
+    rows.rows
+}
+
+/// Scrolls.
+pub fn act(view: &mut View, action: Action, rows: u16) -> Then {
+    let state = &mut view.happened;
+    let page = usize::from(rows.max(1));
+    let last = state.rows.len().saturating_sub(page);
+    let top = state.top;
+    let to = match action {
+        Action::Down => top + 1,
+        Action::Up => top.saturating_sub(1),
+        Action::PageDown => top + page,
+        Action::PageUp => top.saturating_sub(page),
+        Action::HalfDown => top + page / 2,
+        Action::HalfUp => top.saturating_sub(page / 2),
+        Action::Top => 0,
+        Action::Bottom => last,
+        Action::Copy => {
+            let lines: Vec<&str> = state.rows.iter().map(|row| row.text.trim_end()).collect();
+            return Then::Copy(lines.join("\n"));
+        }
+        // What the error leads to.
+        Action::Open if view.build.failure().is_some() => {
+            return match view.build.failed_step() {
+                Some(step) => {
+                    view.progress.select(&view.build, step);
+                    view.log.show_step(&view.build, step);
+                    Then::Focus(super::super::layout::Pane::Log)
+                }
+                None => Then::Done,
+            };
+        }
+        _ => return Then::Ignored,
+    };
+    state.top = to.min(last);
+    Then::Done
+}
+
+/// Draws the card.
+pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
+    let state = &view.happened;
+    let inside = Rect {
+        x: area.x.saturating_add(1).min(area.right()),
+        width: area.width.saturating_sub(1),
+        ..area
+    };
+    let rows = state.rows.iter().skip(state.top);
+    for (row, y) in rows.zip(area.top()..area.bottom()) {
+        let style = look.theme.style(row.role);
+        let time = row
+            .step
+            .and_then(|step| view.build.trace.steps.get(step))
+            .map(|step| {
+                let now = look.now.saturating_mul(1_000_000);
+                let now = view.build.trace.clock(step, now);
+                format!("{:.1}s", seconds(step.duration(now)))
+            })
+            .unwrap_or_default();
+        let room = Rect {
+            width: inside
+                .width
+                .saturating_sub(match u16::try_from(cells(&time)) {
+                    Ok(0) | Err(_) => 0,
+                    Ok(width) => width + 1,
+                }),
+            ..inside
+        };
+        let x = put(buf, room, room.x, y, &row.text, style);
+        put_right(buf, inside, x, y, &time, look.theme.style(Role::Dim));
+    }
+}
 
 /// The title: left and right part.
-pub fn title(_view: &View, _look: &Look) -> (String, String) {
-    ("what happened".to_owned(), String::new())
+pub fn title(view: &View, _look: &Look) -> (String, String) {
+    let left = match &view.build.outcome {
+        None => "what happens",
+        Some(_) => "what happened",
+    };
+    let rows = view.happened.rows.len();
+    let right = match view.happened.top {
+        0 => String::new(),
+        top => format!("{} of {rows}", top + 1),
+    };
+    (left.to_owned(), right)
 }
+
+/// `[build 3/4]` of a step's name, or its first words.
+fn label(name: &str) -> String {
+    super::super::app::step_label(name)
+}
+
+#[cfg(test)]
+mod tests;

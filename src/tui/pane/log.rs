@@ -1,77 +1,445 @@
-//! PLACEHOLDER log.
-
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+//! A window onto the log that the server has: of one step, or of the whole build.
+//!
+//! Only the lines around those that can be seen are here. A line is never wrapped: what has no room is cut, and
+//! [`Action::ScrollRight`] shows it. The pane follows the end until it is scrolled.
 
 use super::super::action::Action;
-use super::super::msg::{LogAnswer, SearchAnswer};
+use super::super::msg::{BuildId, Effect};
 use super::super::session::{Build, View};
-use super::{Look, Then};
+use super::Then;
+use crate::proto::controller::LogPattern;
+use regex::Regex;
+
+mod ask;
+mod draw;
+mod find;
+mod line;
+mod window;
+
+pub use draw::{draw, title};
+
+use find::{Find, Way};
+use window::Window;
+
+/// Cells that the text moves sideways at once.
+const SIDEWAYS: usize = 16;
+
+/// Most cells that are cut from the left; the longest line has 64 KiB.
+const FARTHEST: usize = 64 * 1024;
+
+/// Bytes of text that are copied at most.
+const COPIED: usize = 1 << 20;
+
+/// Clipped parts that are told of, for the whole log.
+const MISSING: usize = 8;
+
+/// The times in front of lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Clock {
+    /// Since the step began.
+    #[default]
+    Step,
+    /// Of day, UTC.
+    Day,
+    /// Since the line before.
+    Delta,
+    /// None.
+    None,
+}
+
+impl Clock {
+    fn next(self) -> Self {
+        match self {
+            Self::Step => Self::Day,
+            Self::Day => Self::Delta,
+            Self::Delta => Self::None,
+            Self::None => Self::Step,
+        }
+    }
+}
+
+/// Lines that only some of the log is shown of.
+#[derive(Clone, Debug)]
+struct Filter {
+    pattern: LogPattern,
+    regex: Option<Regex>,
+}
+
+/// Where the lines come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Source {
+    /// Not known yet.
+    #[default]
+    Unknown,
+    /// The server gives any line.
+    Server,
+    /// An older server: the last lines have come with the trace.
+    Trace,
+}
 
 /// The place in the log.
 #[derive(Clone, Debug, Default)]
-pub struct State {}
+pub struct State {
+    /// Digest of the step's vertex; absent: all steps.
+    vertex: Option<String>,
+    source: Source,
+    clock: Clock,
+    filter: Option<Filter>,
+    find: Option<Find>,
+    /// Number of the first line that is shown; absent: the end is followed.
+    top: Option<u64>,
+    /// Cells that are cut from the left.
+    left: usize,
+    /// Rows that can be seen.
+    rows: usize,
+    /// The line that the last match or click was at.
+    here: Option<u64>,
+    /// Lines that were marked: where it began, and where it ends.
+    marked: Option<(u64, u64)>,
+    /// The lines that are here; of another log while `loaded` is false.
+    window: Window,
+    asking: ask::Asking,
+}
 
 impl State {
-    /// Another build begins.
-    pub fn begin(&mut self) {}
+    /// Another build begins, or (`again`) the same one is read once more.
+    pub fn begin(&mut self, again: bool) {
+        if let Some(find) = &mut self.find {
+            find.again();
+        }
+        self.asking = ask::Asking::new(&self.asking);
+        if !again {
+            self.window = Window::default();
+            (self.top, self.here, self.marked) = (None, None, None);
+        }
+    }
 
     /// Whether a search is on.
     pub fn searching(&self) -> bool {
-        false
+        self.find.is_some()
     }
 
     /// Whether the log of all steps is shown.
     pub fn whole(&self) -> bool {
-        false
+        self.vertex.is_none()
     }
 
     /// Shows the log of all steps.
-    pub fn show_all(&mut self) {}
+    pub fn show_all(&mut self) {
+        self.show(None);
+    }
 
     /// Shows the log of a step.
-    pub fn show_step(&mut self, _build: &Build, _step: usize) {}
+    pub fn show_step(&mut self, build: &Build, step: usize) {
+        let step = build.trace.steps.get(step);
+        self.show(step.map(|step| step.digest.clone()));
+    }
 
     /// Shows the log of the step with this number or part of a name; of all without one.
-    pub fn show_named(&mut self, _build: &Build, _step: Option<&str>) {}
+    pub fn show_named(&mut self, build: &Build, step: Option<&str>) {
+        let Some(name) = step else {
+            return self.show(None);
+        };
+        let steps = &build.trace.steps;
+        // Numbers are those of the progress: visible steps in order of start.
+        let numbered = name
+            .trim_start_matches('#')
+            .parse::<usize>()
+            .ok()
+            .and_then(|number| build.trace.order.get(number.checked_sub(1)?).copied());
+        let found = numbered.or_else(|| {
+            let lower = name.to_ascii_lowercase();
+            steps
+                .iter()
+                .position(|step| !step.hidden && step.name.to_ascii_lowercase().contains(&lower))
+        });
+        if let Some(step) = found {
+            self.show_step(build, step);
+        }
+    }
 
-    /// Takes lines that were asked for.
-    pub fn on_lines(&mut self, _answer: LogAnswer) {}
+    fn show(&mut self, vertex: Option<String>) {
+        if vertex == self.vertex {
+            return;
+        }
+        self.vertex = vertex;
+        self.another();
+        if let Some(find) = &mut self.find {
+            find.again();
+        }
+    }
 
-    /// Takes what a search has found; gives a complaint.
-    pub fn on_found(&mut self, answer: SearchAnswer) -> Option<String> {
-        answer.answer.err()
+    /// What is shown is another log, or other lines of it; the old lines stay until new ones are here.
+    fn another(&mut self) {
+        self.asking = ask::Asking::new(&self.asking);
+        (self.top, self.here, self.marked, self.left) = (None, None, None, 0);
+    }
+
+    /// Searches from where the eye is. What is to be done follows with the next [`State::ask`].
+    pub fn search(&mut self, build: &Build, pattern: LogPattern) -> Vec<Effect> {
+        let had = self.find.take().is_some();
+        if pattern.text.is_empty() {
+            return if had {
+                vec![Effect::StopSearch]
+            } else {
+                Vec::new()
+            };
+        }
+        let near = self.first_number(build);
+        self.here = None;
+        self.find = Some(Find::new(pattern, near));
+        self.decide();
+        Vec::new()
+    }
+
+    /// Shows only lines that match, or all of them again.
+    pub fn filter(&mut self, pattern: Option<LogPattern>) -> Vec<Effect> {
+        let pattern = pattern.filter(|pattern| !pattern.text.is_empty());
+        let here = self.here;
+        self.filter = pattern.map(|pattern| Filter {
+            regex: find::compile(&pattern),
+            pattern,
+        });
+        self.another();
+        // Without the filter the place of a match is shown among its neighbours.
+        if let (None, Some(line)) = (&self.filter, here) {
+            self.here = here;
+            self.asking.go(line);
+        }
+        if let Some(find) = &mut self.find {
+            find.again();
+        }
+        Vec::new()
+    }
+
+    /// Writes the log that is shown, all of it, into a file.
+    pub fn save(&self, build: &Build, path: std::path::PathBuf) -> Effect {
+        Effect::SaveLog {
+            build: BuildId {
+                session: build.session.clone(),
+                build: build.number,
+            },
+            vertex: self.vertex.clone().unwrap_or_default(),
+            path,
+        }
+    }
+
+    /// Marks the line in this row of the pane, from 0; with `extend` all lines from where the mark began to it.
+    pub fn mark(&mut self, build: &Build, row: u16, extend: bool) {
+        let index = self.first(build) + usize::from(row);
+        let last = self.window.len().saturating_sub(1);
+        let Some(line) = self.window.get(index.min(last)) else {
+            return;
+        };
+        let number = line.number;
+        match (&mut self.marked, extend) {
+            (Some((_, end)), true) => *end = number,
+            (marked, _) => *marked = Some((number, number)),
+        }
+        self.here = Some(number);
+    }
+
+    /// The text that is marked, of the match that the eye is on, or of all lines that can be seen; without colours.
+    pub fn copied(&self, build: &Build) -> String {
+        let range = match (self.marked, self.here) {
+            (Some((one, other)), _) => Some(one.min(other)..=one.max(other)),
+            (None, Some(line)) => Some(line..=line),
+            (None, None) => None,
+        };
+        let (first, count) = match &range {
+            Some(range) => (self.window.index_of(*range.start()), usize::MAX),
+            None => (self.first(build), self.rows),
+        };
+        let mut text = String::new();
+        for line in self.window.iter_from(first).take(count) {
+            if range
+                .as_ref()
+                .is_some_and(|range| !range.contains(&line.number))
+                || text.len() > COPIED
+            {
+                break;
+            }
+            if !text.is_empty() && !line.continued {
+                text.push('\n');
+            }
+            text.push_str(&line::plain(&line.text));
+        }
+        text
+    }
+
+    /// Rows behind the lines: what the builder clipped.
+    fn missing(&self, build: &Build) -> Vec<String> {
+        if !self.at_end() {
+            return Vec::new();
+        }
+        match &self.vertex {
+            Some(vertex) => build
+                .counts
+                .get(vertex)
+                .map(|count| count.missing.iter())
+                .into_iter()
+                .flatten()
+                .take(MISSING)
+                .map(|line| crate::term::escape::line(line).into_owned())
+                .collect(),
+            None => {
+                let steps = build.trace.steps.iter();
+                steps
+                    .filter_map(|step| Some((step, build.counts.get(&step.digest)?)))
+                    .flat_map(|(step, count)| count.missing.iter().map(move |line| (step, line)))
+                    .take(MISSING)
+                    .map(|(step, line)| {
+                        let label = super::super::app::step_label(&step.name);
+                        format!("{label} {}", crate::term::escape::line(line))
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// Whether the lines that are here reach to the end of the log.
+    fn at_end(&self) -> bool {
+        self.asking.loaded() && self.window.to() >= self.asking.total()
+    }
+
+    /// The highest place in the window that the first row can have.
+    fn lowest(&self, build: &Build) -> usize {
+        let rows = self.rows.max(1);
+        (self.window.len() + self.missing(build).len())
+            .saturating_sub(rows)
+            .min(self.window.len().saturating_sub(1))
+    }
+
+    /// The place in the window of the first row.
+    fn first(&self, build: &Build) -> usize {
+        let lowest = self.lowest(build);
+        match self.top {
+            Some(number) => self.window.index_of(number).min(lowest),
+            None => lowest,
+        }
+    }
+
+    fn first_number(&self, build: &Build) -> u64 {
+        self.window
+            .get(self.first(build))
+            .map_or(0, |line| line.number)
+    }
+
+    /// Moves by rows; at the end it follows again.
+    fn scroll(&mut self, build: &Build, by: isize) {
+        let lowest = self.lowest(build);
+        let first = self.first(build).saturating_add_signed(by).min(lowest);
+        let follow = by > 0 && first == lowest && self.at_end();
+        self.top = match self.window.get(first) {
+            Some(line) if !follow => Some(line.number),
+            _ => None,
+        };
+    }
+
+    /// Shows a line as the one that the eye is on.
+    fn go(&mut self, number: u64) {
+        self.here = Some(number);
+        self.asking.go(number);
+    }
+
+    /// Finds the wanted match in what is known.
+    fn decide(&mut self) {
+        let total = self.asking.total();
+        let Some(find) = &mut self.find else { return };
+        let Some(way) = find.wanted else { return };
+        if let Ok(found) = find.known(way, total) {
+            self.arrive(found);
+        }
+    }
+
+    /// The wanted match is known, or that there is none.
+    fn arrive(&mut self, found: Option<u64>) {
+        let Some(find) = &mut self.find else { return };
+        find.wanted = None;
+        match found {
+            Some(line) => {
+                find.note = None;
+                self.go(line);
+            }
+            None => find.note = Some("none further"),
+        }
+    }
+
+    /// To the next match, or to the one before.
+    fn step(&mut self, build: &Build, forward: bool) {
+        let first = self.first(build);
+        let last = (first + self.rows).min(self.window.len());
+        let way = match (self.here, forward) {
+            (Some(line), true) => Way::Forward(line.saturating_add(1)),
+            (Some(line), false) => Way::Backward(line),
+            (None, true) => Way::Forward(self.first_number(build)),
+            (None, false) => Way::Backward(
+                last.checked_sub(1)
+                    .and_then(|last| self.window.get(last))
+                    .map_or(u64::MAX, |line| line.number.saturating_add(1)),
+            ),
+        };
+        if let Some(find) = &mut self.find {
+            find.wanted = Some(way);
+            find.note = None;
+        }
+        self.decide();
+    }
+
+    /// Closes what is open, the last thing first.
+    fn back(&mut self) -> Then {
+        if self.marked.take().is_some() {
+            return Then::Done;
+        }
+        if self.find.take().is_some() {
+            self.here = None;
+            return Then::Effects(vec![Effect::StopSearch]);
+        }
+        if self.filter.is_some() {
+            return Then::Effects(self.filter(None));
+        }
+        Then::Ignored
     }
 }
 
 /// Does what an action means here.
-pub fn act(_view: &mut View, _action: Action, _rows: u16) -> Then {
-    Then::Ignored
-}
-
-/// Draws the lines.
-pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
-    let Some(step) = view.progress.selected(&view.build) else {
-        return;
-    };
-    let Some(step) = view.build.trace.steps.get(step) else {
-        return;
-    };
-    let lines: Vec<_> = step.log.tail().collect();
-    let first = lines.len().saturating_sub(usize::from(area.height));
-    for (line, y) in lines.iter().skip(first).zip(area.top()..) {
-        super::text::put(
-            buf,
-            area,
-            area.x,
-            y,
-            &line.text,
-            look.theme.style(super::super::theme::Role::Text),
-        );
+pub fn act(view: &mut View, action: Action, rows: u16) -> Then {
+    let build = &view.build;
+    let state = &mut view.log;
+    let page = isize::try_from(rows.max(1)).unwrap_or(1);
+    match action {
+        Action::Down => state.scroll(build, 1),
+        Action::Up => state.scroll(build, -1),
+        Action::PageDown => state.scroll(build, page),
+        Action::PageUp => state.scroll(build, -page),
+        Action::HalfDown => state.scroll(build, page / 2),
+        Action::HalfUp => state.scroll(build, -(page / 2)),
+        Action::Top => {
+            state.top = Some(0);
+            state.asking.top();
+        }
+        Action::Bottom => {
+            state.top = None;
+            state.asking.end();
+        }
+        Action::ScrollRight => state.left = (state.left + SIDEWAYS).min(FARTHEST),
+        Action::ScrollLeft => state.left = state.left.saturating_sub(SIDEWAYS),
+        Action::Clock => state.clock = state.clock.next(),
+        Action::NextMatch => state.step(build, true),
+        Action::PrevMatch => state.step(build, false),
+        Action::Copy => {
+            let text = state.copied(build);
+            if text.is_empty() {
+                return Then::Say("nothing to copy".to_owned());
+            }
+            state.marked = None;
+            return Then::Copy(text);
+        }
+        Action::Back => return state.back(),
+        _ => return Then::Ignored,
     }
+    Then::Done
 }
 
-/// The title: left and right part.
-pub fn title(_view: &View, _look: &Look) -> (String, String) {
-    ("log".to_owned(), String::new())
-}
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,53 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::super::app::App;
-use super::super::shell::Shell;
+use super::super::shell::copy::Styles;
+use super::super::shell::screen::{self, Cursor};
+use super::super::shell::{Kind, Shell};
+use super::super::theme::Role;
 use super::Look;
+use super::text::put;
+use crate::proto::controller::State;
+use crate::term::escape;
 
 /// Draws the screen; gives the place of the cursor.
-pub fn draw(shell: &Shell, area: Rect, buf: &mut Buffer, look: &Look) -> Option<Position> {
-    let _ = (shell, area, buf, look);
-    None
+pub fn draw(
+    app: &App,
+    shell: &Shell,
+    area: Rect,
+    buf: &mut Buffer,
+    look: &Look,
+) -> Option<Position> {
+    let theme = look.theme;
+    if !shell.ready {
+        let line = match shell.end_words() {
+            Some(words) => words,
+            None => "starting...".to_owned(),
+        };
+        put(buf, area, area.x, area.y, &line, theme.style(Role::Dim));
+        return None;
+    }
+    let (shown, cursor, marks) = match &shell.copy {
+        Some(copy) => {
+            let (row, column) = copy.cursor();
+            let styles = Styles {
+                selection: theme.style(Role::Selected),
+                found: theme.style(Role::Match),
+                current: theme.style(Role::MatchHere),
+            };
+            (copy.screen(), Cursor::At(row, column), copy.marks(&styles))
+        }
+        None => (shell.terminal.screen(), Cursor::Program, Vec::new()),
+    };
+    let look = screen::Look {
+        cursor,
+        depth: app.setup.depth,
+        outside: Some((if theme.ascii { '.' } else { '·' }, theme.style(Role::Dim))),
+    };
+    let painted = screen::paint(shown, area, buf, &look);
+    screen::mark(&painted, area, buf, &marks);
+    let ended = shell.ended();
+    painted.cursor.map(|(place, _)| place).filter(|_| !ended)
 }
 
 /// The title: left and right part.
@@ -18,5 +58,94 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
     let Some(shell) = app.shell() else {
         return ("shell".to_owned(), String::new());
     };
-    (shell.label(), shell.end_words().unwrap_or_default())
+    let tabs: Vec<_> = app.tabs(&shell.session).map(|other| other.tab).collect();
+    let number = tabs.iter().position(|tab| *tab == shell.tab).unwrap_or(0) + 1;
+    let mut left = match tabs.len() {
+        0 | 1 => "shell".to_owned(),
+        count => format!("shell {number}/{count}"),
+    };
+    if let Some(copy) = &shell.copy {
+        let (row, rows) = copy.position();
+        let mut right = format!("scrollback {row}/{rows}");
+        if let Some(prompt) = copy.prompt() {
+            let sign = if prompt.backward { '?' } else { '/' };
+            right = format!("{sign}{}  {right}", prompt.text);
+        } else if let Some((at, count)) = copy.matches() {
+            let at = at.map_or_else(|| "-".to_owned(), |at| (at + 1).to_string());
+            right = format!("match {at}/{count}  {right}");
+        }
+        return (left, right);
+    }
+    match &shell.kind {
+        Kind::Host { .. } => left = format!("{left}: {} (this machine)", shell.label()),
+        Kind::Process { init, platform } => {
+            let info = shell.info.as_ref();
+            let before = *init || info.is_some_and(|info| info.state() == State::Before);
+            let step = info
+                .map(|info| escape::line(&info.step).into_owned())
+                .unwrap_or_default();
+            let state = match (before, step.is_empty()) {
+                (true, _) => "before",
+                (false, false) => "failed state of",
+                (false, true) => "result",
+            };
+            left = format!("{left}: {state}");
+            if !step.is_empty() {
+                left = format!("{left} {}", label(&step));
+            }
+            if let Some(info) = info {
+                let user = if info.user.is_empty() {
+                    "root"
+                } else {
+                    info.user.as_str()
+                };
+                left = format!(
+                    "{left}  {}@{}",
+                    escape::line(user),
+                    escape::line(&info.directory)
+                );
+                if !info.network.is_empty() {
+                    left = format!("{left}  net {}", escape::line(&info.network));
+                }
+                if !info.mounts.is_empty() {
+                    left = format!("{left}  mounts: {}", escape::line(&info.mounts.join(", ")));
+                }
+                if !info.not_carried.is_empty() {
+                    left = format!(
+                        "{left}  not carried: {}",
+                        escape::line(&info.not_carried.join("; "))
+                    );
+                }
+            }
+            if let Some(platform) = platform {
+                left = format!("{left}  {platform}");
+            }
+        }
+    }
+    let mut right = Vec::new();
+    if shell.terminal.offset() > 0 {
+        right.push(format!("{} lines back", shell.terminal.offset()));
+    }
+    if shell.clients.len() > 1 {
+        right.push(format!("{} clients", shell.clients.len()));
+    }
+    if shell.read_only {
+        right.push("watch only".to_owned());
+    }
+    if let Some(words) = shell.end_words() {
+        right.push(format!("{words}; Enter closes"));
+    }
+    (left, right.join("  "))
+}
+
+/// `[build 3/4]` of a step's name, or its first words.
+fn label(name: &str) -> String {
+    match name.find(']') {
+        Some(end) if name.starts_with('[') => name.get(..=end).unwrap_or(name).to_owned(),
+        _ => name
+            .split_whitespace()
+            .take(3)
+            .collect::<Vec<_>>()
+            .join(" "),
+    }
 }

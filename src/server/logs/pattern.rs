@@ -1,0 +1,189 @@
+//! Which lines somebody looks for.
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
+use regex::bytes::{Regex, RegexBuilder};
+use tonic::Status;
+
+use super::clean::{Cleaner, plain};
+use crate::proto::controller::LogPattern;
+
+/// Most bytes of a compiled expression.
+const MOST: usize = 4 << 20;
+
+#[derive(Debug)]
+enum Pattern {
+    Text(Box<Finder<'static>>),
+    Expression(Regex),
+}
+
+/// Looks for lines. What a line is compared by is its harmless text without colours.
+#[derive(Debug)]
+pub struct Searcher {
+    pattern: Pattern,
+    /// No match can go beyond a line, so that many lines can be searched at once.
+    at_once: bool,
+    cleaner: Cleaner,
+}
+
+impl Searcher {
+    /// Looks for `pattern`.
+    ///
+    /// # Errors
+    /// `InvalidArgument`: it is empty, or no regular expression.
+    pub fn new(pattern: &LogPattern) -> Result<Self, Status> {
+        let text = pattern.text.as_str();
+        if text.is_empty() {
+            return Err(Status::invalid_argument("there is nothing to search for"));
+        }
+        let exact = !pattern.regex && !pattern.ignore_case;
+        let compiled = match exact {
+            true => Pattern::Text(Box::new(Finder::new(text).into_owned())),
+            false => {
+                let expression = match pattern.regex {
+                    true => text.to_owned(),
+                    false => regex::escape(text),
+                };
+                let built = RegexBuilder::new(&expression)
+                    .case_insensitive(pattern.ignore_case)
+                    .size_limit(MOST)
+                    .build();
+                Pattern::Expression(built.map_err(|error| {
+                    let error = error.to_string();
+                    let last = error.lines().last().unwrap_or_default();
+                    Status::invalid_argument(format!("no regular expression: {last}"))
+                })?)
+            }
+        };
+        Ok(Self {
+            pattern: compiled,
+            at_once: !pattern.regex && !text.contains('\n'),
+            cleaner: Cleaner::new(false),
+        })
+    }
+
+    /// Where the next match begins, at `from` or behind.
+    fn find(&self, text: &[u8], from: usize) -> Option<usize> {
+        match &self.pattern {
+            Pattern::Text(finder) => finder.find(text.get(from..)?).map(|at| at + from),
+            Pattern::Expression(regex) => regex.find_at(text, from).map(|found| found.start()),
+        }
+    }
+
+    /// Whether a raw line matches.
+    pub fn line(&mut self, line: &[u8]) -> bool {
+        let line = self.cleaner.clean(line);
+        match &self.pattern {
+            Pattern::Text(finder) => finder.find(line).is_some(),
+            Pattern::Expression(regex) => regex.is_match(line),
+        }
+    }
+
+    /// Looks at whole raw lines, each with its newline: says which match, by their place among them and in raw, and
+    /// how many lines there are.
+    pub fn lines(&mut self, whole: &[u8], mut found: impl FnMut(u64, &[u8])) -> u64 {
+        let mut count = 0;
+        if !self.at_once || !plain(whole) {
+            for line in whole.split_inclusive(|byte| *byte == b'\n') {
+                let line = line.strip_suffix(b"\n").unwrap_or(line);
+                if self.line(line) {
+                    found(count, line);
+                }
+                count += 1;
+            }
+            return count;
+        }
+        let newlines = |from: usize, to: usize| {
+            let between = whole.get(from..to).unwrap_or_default();
+            memchr_iter(b'\n', between).count() as u64
+        };
+        let mut start = 0;
+        while let Some(at) = self.find(whole, start) {
+            count += newlines(start, at);
+            let before = whole.get(start..at).unwrap_or_default();
+            let begin = memchr::memrchr(b'\n', before).map_or(start, |last| start + last + 1);
+            let behind = whole.get(at..).unwrap_or_default();
+            let end = memchr(b'\n', behind).map_or(whole.len(), |next| at + next);
+            found(count, whole.get(begin..end).unwrap_or_default());
+            count += 1;
+            start = end + 1;
+        }
+        count + newlines(start, whole.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn searcher(text: &str, regex: bool, ignore_case: bool) -> Searcher {
+        let text = text.into();
+        Searcher::new(&LogPattern {
+            text,
+            regex,
+            ignore_case,
+        })
+        .unwrap()
+    }
+
+    fn found(searcher: &mut Searcher, whole: &[u8]) -> (Vec<(u64, String)>, u64) {
+        let mut all = Vec::new();
+        let lines = searcher.lines(whole, |at, line| {
+            all.push((at, String::from_utf8_lossy(line).into_owned()));
+        });
+        (all, lines)
+    }
+
+    #[test]
+    fn each_line_counts_once() {
+        let text = b"no\nab ab\n\nxab\nAB\n";
+        let (all, lines) = found(&mut searcher("ab", false, false), text);
+        assert_eq!(all, [(1, "ab ab".into()), (3, "xab".into())]);
+        assert_eq!(lines, 5);
+        let (all, _) = found(&mut searcher("ab", false, true), text);
+        assert_eq!(all.len(), 3);
+        let (all, _) = found(&mut searcher("^x?ab$|^$", true, false), text);
+        assert_eq!(all, [(2, String::new()), (3, "xab".into())]);
+    }
+
+    #[test]
+    fn what_is_seen_is_what_is_searched() {
+        let text = b"\x1b[1mer\x1b[31mror\x1b[0m\n1%\r2%\nbell\x07\n";
+        let hits = |pattern: &str| found(&mut searcher(pattern, false, false), text).0.len();
+        assert_eq!((hits("error"), hits("1%"), hits("2%")), (1, 0, 1));
+        assert_eq!((hits("^G"), hits("\x07"), hits("%\nb")), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_wrong_expression_is_told_in_one_line() {
+        for (text, regex) in [("(", true), ("", false), ("(?:a{1000}){1000}", true)] {
+            let pattern = LogPattern {
+                text: text.into(),
+                regex,
+                ignore_case: false,
+            };
+            let status = Searcher::new(&pattern).unwrap_err();
+            assert_eq!(status.code(), tonic::Code::InvalidArgument);
+            assert!(!status.message().contains('\n'), "{status}");
+        }
+    }
+
+    proptest! {
+        /// Many lines at once and each on its own: the same lines.
+        #[test]
+        fn the_fast_way_is_the_slow_way(lines in proptest::collection::vec("[abA]{0,4}", 0..20), text in "[ab]{1,2}", ignore_case: bool) {
+            let whole: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            let mut searcher = searcher(&text, false, ignore_case);
+            prop_assert!(searcher.at_once);
+            let (all, count) = found(&mut searcher, whole.as_bytes());
+            let expected: Vec<_> = (0u64..)
+                .zip(&lines)
+                .filter(|(_, line)| searcher.line(line.as_bytes()))
+                .map(|(number, line)| (number, line.clone()))
+                .collect();
+            prop_assert_eq!((all, count), (expected, lines.len() as u64));
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! The keys: those of this pane first, then the others. Made from the keymap, so it shows what is true.
+
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::super::action::{ACTIONS, Action, Scope, Spec};
+use super::super::app::App;
+use super::super::keymap::{Key, Keymap};
+use super::super::layout::Pane;
+use super::super::pane::text::{cells, clear, middle, put};
+use super::super::theme::Role;
+use super::field::Field;
+use super::{Then, fuzzy};
+use crate::monitor::table;
+
+/// Columns of the overlay, where there is room for them.
+const COLUMNS: u16 = 64;
+
+/// Columns of the keys.
+const KEYS: u16 = 16;
+
+/// A row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// Begins a part.
+    Heading(String),
+    /// Keys, the name, and what it does.
+    Key(String, String, String),
+}
+
+/// The rows, what has been typed to find some, and the place.
+#[derive(Clone, Debug)]
+pub struct State {
+    all: Vec<Row>,
+    shown: Vec<Row>,
+    field: Field,
+    offset: usize,
+}
+
+impl State {
+    /// For the pane that has the keyboard.
+    pub fn new(keymap: &Keymap, pane: Pane) -> Self {
+        let all = rows(keymap, pane);
+        Self {
+            shown: all.clone(),
+            all,
+            field: Field::default(),
+            offset: 0,
+        }
+    }
+
+    /// The rows that are shown.
+    pub fn rows(&self) -> &[Row] {
+        &self.shown
+    }
+
+    /// Takes a key.
+    pub fn key(&mut self, app: &App, key: Key, event: KeyEvent) -> Then {
+        let ctrl = key.modifiers == KeyModifiers::CONTROL;
+        let typed = !self.field.text().is_empty();
+        let page = usize::from(app.size.1.saturating_sub(4).max(1));
+        let last = self.shown.len().saturating_sub(page);
+        self.offset = match key.code {
+            KeyCode::Esc if typed => {
+                self.field.set("");
+                self.look();
+                0
+            }
+            KeyCode::Esc | KeyCode::F(1) | KeyCode::Char('?') => return Then::Close,
+            KeyCode::Char('q') if !typed => return Then::Close,
+            KeyCode::Char('c' | 'g') if ctrl => return Then::Close,
+            KeyCode::Down => self.offset + 1,
+            KeyCode::Up => self.offset.saturating_sub(1),
+            KeyCode::PageDown => self.offset + page,
+            KeyCode::PageUp => self.offset.saturating_sub(page),
+            KeyCode::Home if !typed => 0,
+            KeyCode::End if !typed => last,
+            _ => {
+                if self.field.key(key, event) {
+                    self.look();
+                    0
+                } else {
+                    self.offset
+                }
+            }
+        }
+        .min(last);
+        Then::Stay
+    }
+
+    /// Takes pasted text.
+    pub fn paste(&mut self, text: &str) {
+        self.field.paste(text);
+        self.look();
+    }
+
+    /// Chooses the rows: those of the very key that is typed first, then those whose words fit.
+    fn look(&mut self) {
+        let typed = self.field.text().trim();
+        if typed.is_empty() {
+            self.shown.clone_from(&self.all);
+            return;
+        }
+        let rows: Vec<&Row> = self
+            .all
+            .iter()
+            .filter(|row| matches!(row, Row::Key(..)))
+            .collect();
+        let same = |row: &&Row| match row {
+            Row::Key(keys, ..) => keys.split(' ').any(|key| {
+                key == typed || (typed.chars().count() > 1 && key.eq_ignore_ascii_case(typed))
+            }),
+            Row::Heading(_) => false,
+        };
+        let texts: Vec<String> = rows.iter().map(|row| row.text()).collect();
+        let fit = fuzzy::choose(typed, texts.iter().map(String::as_str));
+        let mut shown: Vec<Row> = rows
+            .iter()
+            .filter(|row| same(row))
+            .copied()
+            .cloned()
+            .collect();
+        let others = fit.into_iter().filter_map(|index| rows.get(index));
+        shown.extend(others.filter(|row| !same(row)).copied().cloned());
+        self.shown = shown;
+        self.offset = 0;
+    }
+
+    /// Draws it over the right side of the screen, so that something of the log stays in sight.
+    pub fn draw(
+        &self,
+        app: &App,
+        area: Rect,
+        footer: Option<Rect>,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
+        let theme = &app.setup.theme;
+        let width = COLUMNS.min(area.width);
+        let bottom = footer.map_or(area.bottom(), |footer| footer.y);
+        let outer = Rect {
+            x: area.right() - width,
+            y: area.y,
+            width,
+            height: bottom.saturating_sub(area.y),
+        };
+        clear(buf, outer);
+        let border = theme.style(Role::BorderFocus);
+        for y in outer.top()..outer.bottom() {
+            put(buf, outer, outer.x, y, theme.vertical(), border);
+        }
+        for x in outer.left()..outer.right() {
+            put(buf, outer, x, outer.y, theme.horizontal(), border);
+        }
+        let title = " help: type to search; ?, Esc or q closes ";
+        put(buf, outer, outer.x + 2, outer.y, title, border);
+        let inner = Rect {
+            x: outer.x.saturating_add(2),
+            y: outer.y.saturating_add(1),
+            width: outer.width.saturating_sub(3),
+            height: outer.height.saturating_sub(1),
+        };
+        if inner.height == 0 {
+            return None;
+        }
+        let x = put(buf, inner, inner.x, inner.y, "> ", theme.style(Role::Key));
+        let line = Rect {
+            x,
+            width: inner.right().saturating_sub(x),
+            height: 1,
+            ..inner
+        };
+        let cursor = self.field.draw(line, buf, theme.style(Role::Text), None);
+        let list = Rect {
+            y: inner.y + 1,
+            height: inner.height - 1,
+            ..inner
+        };
+        let rows = self.shown.iter().skip(self.offset);
+        for (row, y) in rows.zip(list.top()..list.bottom()) {
+            match row {
+                Row::Heading(title) => {
+                    put(buf, list, list.x, y, title, theme.style(Role::Accent));
+                }
+                Row::Key(keys, _, about) => {
+                    let end = put(buf, list, list.x + 1, y, keys, theme.style(Role::Key));
+                    let x = (end + 1).max(list.x + KEYS);
+                    let room = usize::from(list.right().saturating_sub(x));
+                    let about = middle(about, room, theme.ellipsis());
+                    put(buf, list, x, y, &about, theme.style(Role::Text));
+                }
+            }
+        }
+        let end = self.offset + usize::from(list.height);
+        if end < self.shown.len() && list.height > 0 {
+            let more = format!(" {} more ", self.shown.len() - end);
+            let x = list
+                .right()
+                .saturating_sub(u16::try_from(cells(&more)).unwrap_or(0));
+            put(
+                buf,
+                list,
+                x,
+                list.bottom() - 1,
+                &more,
+                theme.style(Role::Bar),
+            );
+        }
+        Some(cursor)
+    }
+}
+
+impl Row {
+    /// What is searched.
+    fn text(&self) -> String {
+        match self {
+            Self::Heading(title) => title.clone(),
+            Self::Key(keys, name, about) => format!("{name} {about} {keys}"),
+        }
+    }
+}
+
+fn rows(keymap: &Keymap, pane: Pane) -> Vec<Row> {
+    let here: &[Scope] = match pane {
+        Pane::Shell => &[Scope::Shell],
+        Pane::Log | Pane::Dockerfile | Pane::Happened => &[Scope::Text, Scope::List],
+        Pane::Sessions | Pane::Progress | Pane::Timeline => &[Scope::List],
+    };
+    let scopes = [Scope::Everywhere, Scope::List, Scope::Text, Scope::Shell];
+    let others = scopes.iter().filter(|scope| !here.contains(scope));
+    let mut rows = vec![Row::Heading(format!("in this pane: {}", pane.title()))];
+    for scope in here {
+        rows.extend(of_scope(keymap, *scope));
+    }
+    for scope in others {
+        rows.push(Row::Heading(scope.title().to_owned()));
+        if *scope == Scope::Shell {
+            rows.push(Row::Key(
+                keymap.prefix.to_string(),
+                "prefix".to_owned(),
+                "before every key that is not for the program; twice sends it".to_owned(),
+            ));
+        }
+        rows.extend(of_scope(keymap, *scope));
+    }
+    let command = keymap.key(Action::CommandLine).unwrap_or_default();
+    rows.push(Row::Heading("on the command line".to_owned()));
+    rows.extend(table::COMMANDS.iter().map(|spec| {
+        Row::Key(
+            format!("{command}{}", spec.name),
+            spec.name.to_owned(),
+            spec.about.to_owned(),
+        )
+    }));
+    rows
+}
+
+fn of_scope(keymap: &Keymap, scope: Scope) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let digits = digits(keymap);
+    for spec in ACTIONS.iter().filter(|spec| spec.scope == scope) {
+        match spec.action {
+            Action::Session(1) if digits => rows.push(Row::Key(
+                "1-9".to_owned(),
+                "session".to_owned(),
+                "session by its number".to_owned(),
+            )),
+            Action::Session(_) if digits => {}
+            _ => rows.push(row(keymap, spec)),
+        }
+    }
+    rows
+}
+
+/// Whether the nine sessions have their digits, and nothing else.
+fn digits(keymap: &Keymap) -> bool {
+    (1..=9).all(|number| {
+        let keys: Vec<String> = keymap
+            .keys(Action::Session(number))
+            .map(|key| key.to_string())
+            .collect();
+        keys == [number.to_string()]
+    })
+}
+
+fn row(keymap: &Keymap, spec: &Spec) -> Row {
+    let keys: Vec<String> = keymap
+        .keys(spec.action)
+        .map(|key| key.to_string())
+        .collect();
+    let keys = match (spec.action, keys.is_empty()) {
+        (Action::SendPrefix, true) => keymap.prefix.to_string(),
+        (_, true) => format!(":{}", spec.name),
+        (_, false) => keys.join(" "),
+    };
+    Row::Key(keys, spec.name.to_owned(), spec.about.to_owned())
+}

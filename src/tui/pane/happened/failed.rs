@@ -1,0 +1,249 @@
+//! The card of a build that failed: what, why, where, and what to do.
+
+use super::super::super::action::Action;
+use super::super::super::theme::{Mark, Role};
+use super::super::dockerfile::readable;
+use super::row::Rows;
+use super::{Known, Tail, cause, command, exit, label};
+use crate::progress::time::seconds;
+use crate::progress::trace::Step;
+use crate::proto::controller::{BuildFailure, LineRange, State};
+use crate::term::escape;
+
+/// Source lines that are shown, and lines around the marked ones.
+const SOURCE: (usize, usize) = (16, 2);
+
+/// Last lines that are shown.
+const LAST: usize = 20;
+
+/// Steps that are named.
+const NAMED: usize = 8;
+
+/// Writes the card of a failure.
+pub fn write(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
+    let build = known.build;
+    if failure.refused {
+        rows.text(Role::Error, 0, "The build was refused; nothing has run.");
+        rows.text(Role::Text, 2, &escape::text(failure.message.as_bytes()));
+        hints(failure, rows);
+        return;
+    }
+    let step = build
+        .failed_step()
+        .and_then(|index| build.trace.steps.get(index));
+    let command = command::of_message(&failure.message)
+        .or_else(|| step.and_then(|step| command::of_name(&step.name)))
+        .unwrap_or_default();
+    headline(known, failure, step, rows);
+    if let Some(code) = failure.process_exit_code {
+        let said = exit::words(
+            code,
+            exit::Known {
+                command: &command,
+                lines: &known.tail.lines,
+            },
+        );
+        if let Some(words) = said {
+            rows.text(Role::Warn, 2, &format!("{code}: {words}"));
+        }
+    } else {
+        rows.text(Role::Text, 2, &message(failure));
+    }
+    let cause = cause::find(&known.tail.lines);
+    if let Some(index) = cause {
+        let number = known.tail.first + index as u64 + 1;
+        rows.text(
+            Role::Dim,
+            0,
+            &format!("line {number} looks like the cause:"),
+        );
+        rows.text(Role::Error, 2, line(known.tail, index).trim_start());
+    }
+    hints(failure, rows);
+    if !command.is_empty() {
+        rows.gap();
+        rows.text(Role::Dim, 0, "command:");
+        rows.text(Role::Accent, 2, &command);
+    }
+    source(known, failure, rows);
+    keys(known, failure, rows);
+    others(known, rows);
+    last_lines(known, cause, rows);
+}
+
+fn headline(known: &Known, failure: &BuildFailure, step: Option<&Step>, rows: &mut Rows) {
+    let glyph = known.look.theme.glyph(Mark::Failed);
+    let what = step.map_or_else(|| "the build".to_owned(), |step| label(&step.name));
+    let how = match failure.process_exit_code {
+        Some(code) => format!("exit code {code}"),
+        None if step.is_none() => "before a step ran".to_owned(),
+        None => "no process of it ended".to_owned(),
+    };
+    let after = step.map_or_else(String::new, |step| {
+        let clock = known
+            .build
+            .trace
+            .clock(step, known.look.now.saturating_mul(1_000_000));
+        format!(" after {:.1} s", seconds(step.duration(clock)))
+    });
+    let headline = match (failure.process_exit_code, step) {
+        (None, Some(_)) => format!("{glyph} {what} failed{after}"),
+        _ => format!("{glyph} {what} failed: {how}{after}"),
+    };
+    rows.text(Role::Error, 0, &headline);
+}
+
+fn line(tail: &Tail, index: usize) -> &str {
+    tail.lines.get(index).map_or("", |line| line.trim_end())
+}
+
+/// The engine's message without the frames around it.
+fn message(failure: &BuildFailure) -> String {
+    let text = escape::text(failure.message.as_bytes());
+    match text.trim() {
+        "" => "The engine does not say why.".to_owned(),
+        text => text.to_owned(),
+    }
+}
+
+fn hints(failure: &BuildFailure, rows: &mut Rows) {
+    for hint in &failure.hints {
+        rows.text(
+            Role::Warn,
+            0,
+            &format!("hint: {}", escape::text(hint.as_bytes())),
+        );
+    }
+}
+
+/// The lines of the source that led to the failure.
+fn source(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
+    let excerpt = failure
+        .sources
+        .iter()
+        .find(|source| !source.ranges.is_empty());
+    let place = known.build.places.get(&failure.vertex);
+    let (name, data, ranges) = match (excerpt, place) {
+        (Some(source), _) => (&source.filename, &source.data, &source.ranges),
+        (None, Some((file, ranges))) => match known.build.files.get(*file) {
+            Some(file) => (&file.name, &file.data, ranges),
+            None => return,
+        },
+        (None, None) => return,
+    };
+    let Some(first) = ranges.iter().map(|range| range.start).min() else {
+        return;
+    };
+    rows.gap();
+    rows.text(Role::Dim, 0, &format!("{}:{first}", escape::line(name)));
+    let (from, count) = window(ranges);
+    let data = data.strip_suffix(b"\n").unwrap_or(data);
+    let lines = data.split(|byte| *byte == b'\n').enumerate();
+    for (index, bytes) in lines.skip(from).take(count) {
+        let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let marked = ranges
+            .iter()
+            .any(|range| (range.start..=range.end.max(range.start)).contains(&number));
+        let (role, pointer) = match marked {
+            true => (Role::Text, known.look.theme.pointer()),
+            false => (Role::Dim, " "),
+        };
+        rows.cut(role, format!("{pointer} {number:>4}  {}", readable(bytes)));
+    }
+}
+
+/// The first line from 0 that is shown, and how many.
+fn window(ranges: &[LineRange]) -> (usize, usize) {
+    let first = ranges.iter().map(|range| range.start).min().unwrap_or(1);
+    let last = ranges.iter().map(|range| range.end).max().unwrap_or(1);
+    let from = (first as usize).saturating_sub(1 + SOURCE.1);
+    let to = (last.max(first) as usize).saturating_add(SOURCE.1);
+    (from, (to - from).min(SOURCE.0))
+}
+
+/// What can be done now.
+fn keys(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
+    rows.gap();
+    let state = failure.state();
+    let mut actions = Vec::new();
+    if state == State::Unspecified {
+        if !failure.no_state.is_empty() {
+            let why = escape::line(&failure.no_state);
+            rows.text(Role::Warn, 0, &format!("no shell in it: {why}"));
+        }
+    } else {
+        actions.push((Action::ShellAfter, "shell in the failed step"));
+        actions.push((Action::ShellBefore, "in the state before it"));
+    }
+    if known.build.failed_step().is_some() {
+        actions.push((Action::Log, "its log"));
+    }
+    actions.extend([
+        (Action::NextError, "next error"),
+        (Action::Edit, "edit the Dockerfile"),
+        (Action::Reload, "build again"),
+    ]);
+    let words: Vec<String> = actions
+        .into_iter()
+        .filter_map(|(action, about)| Some(format!("{} {about}", known.look.keymap.key(action)?)))
+        .collect();
+    rows.items(Role::Key, &words);
+}
+
+/// The steps that did not end because of it.
+fn others(known: &Known, rows: &mut Rows) {
+    let steps = &known.build.trace.steps;
+    let canceled: Vec<&Step> = steps
+        .iter()
+        .filter(|step| !step.hidden && step.canceled())
+        .collect();
+    if !canceled.is_empty() {
+        rows.gap();
+        let words = match canceled.len() {
+            1 => "1 other step was canceled by it:".to_owned(),
+            count => format!("{count} other steps were canceled by it:"),
+        };
+        rows.text(Role::Dim, 0, &words);
+        for step in canceled.iter().take(NAMED) {
+            rows.cut(Role::Text, format!("  {}", step.name));
+        }
+        if canceled.len() > NAMED {
+            rows.cut(Role::Dim, format!("  and {} more", canceled.len() - NAMED));
+        }
+    }
+    let waiting = steps
+        .iter()
+        .filter(|step| !step.hidden && !step.started() && !step.cached && !step.failed())
+        .count();
+    if waiting > 0 {
+        let plural = if waiting == 1 { "" } else { "s" };
+        rows.text(Role::Dim, 0, &format!("{waiting} step{plural} did not run"));
+    }
+}
+
+fn last_lines(known: &Known, cause: Option<usize>, rows: &mut Rows) {
+    let lines = &known.tail.lines;
+    let whole = known.tail.first == 0 && lines.is_empty();
+    rows.gap();
+    if whole {
+        if known.tail.complete {
+            rows.text(Role::Dim, 0, "It printed nothing.");
+        }
+        return;
+    }
+    let mut folded = cause::fold(lines, 0..lines.len());
+    let shown = folded.split_off(folded.len().saturating_sub(LAST));
+    rows.text(Role::Dim, 0, "the last lines:");
+    for (index, count) in shown {
+        let role = if Some(index) == cause {
+            Role::Error
+        } else {
+            Role::Text
+        };
+        let text = line(known.tail, index);
+        match count {
+            1 => rows.cut(role, format!("  {text}")),
+            count => rows.cut(role, format!("  {text}  ({count} times)")),
+        }
+    }
+}

@@ -39,16 +39,18 @@ use crate::proto::controller::{
 };
 use crate::proto::pb;
 
+pub mod samples;
+
 /// When every build begins, in milliseconds since 1970: 2023-11-14T22:13:20Z.
 pub const BEGAN: i64 = 1_700_000_000_000;
 
 /// Seconds since [`BEGAN`] → milliseconds since 1970.
 pub fn at(seconds: f64) -> i64 {
-    BEGAN + (seconds * 1000.0).round() as i64
+    BEGAN.saturating_add((seconds * 1000.0).round() as i64)
 }
 
 fn engine(seconds: f64) -> Nanos {
-    BEGAN * 1_000_000 + (seconds * SECOND as f64).round() as Nanos
+    (BEGAN * 1_000_000).saturating_add((seconds * SECOND as f64).round() as Nanos)
 }
 
 /// The digest that a step of this name has.
@@ -768,12 +770,7 @@ fn looks(cell: &ratatui::buffer::Cell) -> String {
 
 /// The place of a pane beneath its title, on the screen of the app.
 pub fn inside(app: &App, pane: Pane) -> Rect {
-    let place = app.layout().place(pane).expect("the pane is shown");
-    Rect {
-        y: place.y + 1,
-        height: place.height - 1,
-        ..place
-    }
+    app.layout().inside(pane).expect("the pane is shown")
 }
 
 mod tests {

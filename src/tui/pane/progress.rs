@@ -16,6 +16,7 @@ use crate::proto::controller::SessionState;
 mod empty;
 pub mod line;
 pub mod name;
+mod order;
 pub mod rows;
 
 use rows::{Counts, Row, Rows};
@@ -80,24 +81,19 @@ impl State {
                 .and_then(Step::latest)
                 .map(|period| period.start)
         };
-        let internal = self.rows.internal();
-        let is_internal = |id: &usize| internal.contains(id);
+        let shown = || self.shown().filter_map(Row::step);
         if build.outcome.is_some() {
-            return before;
+            let canceled = |id: &usize| steps.get(*id).is_some_and(Step::canceled);
+            return shown().filter(canceled).last().or_else(|| shown().last());
         }
         // It does not jump from one that runs to another, but what prepares the build gives way.
-        if before.is_some_and(|id| runs(&id) && !is_internal(&id)) {
+        let prepares = self.rows.preparing();
+        if self.shown_at() >= prepares && before.is_some_and(|id| runs(&id)) {
             return before;
         }
-        let running = self
-            .rows
-            .rows
-            .iter()
-            .filter_map(|row| row.step())
-            .filter(runs);
-        running
-            .max_by_key(|id| (!is_internal(id), start(id)))
-            .or(before)
+        let running = shown().enumerate().filter(|(_, id)| runs(id));
+        let latest = running.max_by_key(|(at, id)| (*at >= prepares, start(id)));
+        latest.map(|(_, id)| id).or(before)
     }
 
     /// Rows that the steps take.
@@ -161,10 +157,9 @@ impl State {
                 .is_some_and(|step| step.failed() || !step.warnings.is_empty())
         };
         let internal = self.internal().iter().copied();
-        let folded = internal.filter(|id| self.rows.place(*id) == Some(0));
         let others = self.shown().filter_map(Row::step);
-        let mut found: Vec<usize> = folded.chain(others).filter(odd).collect();
-        found.dedup();
+        let others = others.skip(self.rows.preparing());
+        let found: Vec<usize> = internal.chain(others).filter(odd).collect();
         let here = self.selected(build);
         let at = found.iter().position(|id| Some(*id) == here);
         let next = match (at, forward) {

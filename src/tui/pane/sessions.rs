@@ -161,7 +161,8 @@ fn session(
     let number = format!("{pointer}{} ", index + 1);
     let x = put(buf, place, place.x, place.y, &number, style);
     let time = span::rough(view.build.elapsed(session, look.now));
-    let mut right = format!("{} {} {time:>4}", theme.glyph(mark), state(session));
+    // Longer words are rare; names have the room.
+    let mut right = format!("{} {:<6} {time:>4}", theme.glyph(mark), state(session));
     if place.width >= WIDE {
         let age = match session.ended {
             0 => String::new(),

@@ -177,9 +177,9 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
         return;
     };
     let label = (area.width / 4).clamp(LABEL.0, LABEL.1).min(area.width);
-    let columns = area.width.saturating_sub(label + TIME + 4);
+    let columns = area.width.saturating_sub(label + TIME + 5);
     let bars = Rect {
-        x: (area.x + label + 3).min(area.right()),
+        x: (area.x + label + 4).min(area.right()),
         width: columns,
         ..area
     };
@@ -286,7 +286,7 @@ impl Line<'_> {
             _ => span::exact(spans.fold(0, Nanos::saturating_add)),
         };
         put_right(buf, place, x, place.y, &time, looks(mark.role()));
-        let left = place.x + self.label + 3;
+        let left = place.x + self.label + 4;
         let cell = match (mark, bar.critical) {
             (Mark::Cached, _) => theme.hatch(),
             (_, true) => theme.bar(),
@@ -349,3 +349,6 @@ pub fn title(view: &View, look: &Look) -> (String, String) {
         format!("total {total}  {legend} critical path {critical}"),
     )
 }
+
+#[cfg(test)]
+mod tests;

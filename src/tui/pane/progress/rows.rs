@@ -1,23 +1,14 @@
-//! The steps in the order in which they are shown: stages as the Dockerfile has them, what prepares the build folded
-//! into one row before them, exports and steps of our own behind them.
-
-use std::collections::HashMap;
+//! Steps → rows: what prepares the build is folded into one, running steps have rows for their parts.
 
 use super::super::super::session::Build;
 use super::super::super::theme::Mark;
 use super::mark;
-use super::name::{Belongs, belongs};
+use super::order::Order;
 use crate::progress::time::Nanos;
 use crate::progress::trace::{Step, StepId};
 
-/// A file, by its number, and a line in it.
-type Place = (usize, u32);
-
 /// Parts of a running step, such as layers that come, that have a row: the ones that began last.
 const PARTS: usize = 3;
-
-/// Platforms that are told apart.
-const PLATFORMS: usize = 64;
 
 /// A row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,12 +59,7 @@ pub struct Rows {
     pub folded: Option<Nanos>,
     /// Platforms that steps are for, in order of first sight, and how they are; empty unless names tell any.
     pub platforms: Vec<(String, Mark)>,
-    /// Steps in order, those that prepare the build first.
-    order: Vec<StepId>,
-    /// How many of them prepare the build.
-    internal: usize,
-    /// For each in `order`: its platform, by its index.
-    platform: Vec<Option<usize>>,
+    order: Order,
     /// What `order` was made of.
     made_of: Option<[usize; 4]>,
 }
@@ -86,22 +72,22 @@ impl Rows {
         let names = steps.iter().map(|step| step.name.len()).sum();
         let made_of = [steps.len(), visible, names, build.places.len()];
         if self.made_of != Some(made_of) {
-            self.sort(build);
+            self.order = Order::of(build);
             self.made_of = Some(made_of);
         }
         let ended = build.outcome.is_some();
         self.counts = count(steps);
-        self.folded = folded(steps, self.order.get(..self.internal).unwrap_or_default());
+        self.folded = folded(steps, self.internal());
         self.judge(steps, ended);
         self.rows.clear();
         self.steps.clear();
-        let fold = !unfolded && self.internal > 1;
-        let first = if fold { self.internal } else { 0 };
+        let fold = !unfolded && self.order.internal > 1;
+        let first = if fold { self.order.internal } else { 0 };
         if fold && let Some(step) = self.stand_in(steps, ended) {
-            self.push(Row::Folded(step, self.internal - 1), steps, ended);
+            self.push(Row::Folded(step, self.order.internal - 1), steps, ended);
         }
-        for at in first..self.order.len() {
-            if let Some(step) = self.order.get(at).copied() {
+        for at in first..self.order.steps.len() {
+            if let Some(step) = self.order.steps.get(at).copied() {
                 self.push(Row::Step(step), steps, ended);
             }
         }
@@ -109,7 +95,18 @@ impl Rows {
 
     /// The steps that prepare the build.
     pub fn internal(&self) -> &[StepId] {
-        self.order.get(..self.internal).unwrap_or_default()
+        self.order
+            .steps
+            .get(..self.order.internal)
+            .unwrap_or_default()
+    }
+
+    /// How many of the steps that have a row prepare the build.
+    pub fn preparing(&self) -> usize {
+        match self.rows.first() {
+            Some(Row::Folded(..)) => 1,
+            _ => self.order.internal,
+        }
     }
 
     /// The row of a step; of a folded one the row that stands for it.
@@ -153,77 +150,8 @@ impl Rows {
             .or_else(|| ids.first().copied())
     }
 
-    fn sort(&mut self, build: &Build) {
-        let steps = &build.trace.steps;
-        let line = |step: &Step| {
-            let (file, ranges) = build.places.get(&step.digest)?;
-            let first = ranges.iter().map(|range| range.start).min()?;
-            Some((*file, first))
-        };
-        // A stage is where its first line is; one that no line is known of is where it was first seen.
-        let mut stages: HashMap<&str, (Option<Place>, usize)> = HashMap::new();
-        let mut platforms: Vec<&str> = Vec::new();
-        let mut sorted = Vec::with_capacity(steps.len());
-        for (id, step) in steps.iter().enumerate().filter(|(_, step)| !step.hidden) {
-            let place = match belongs(&step.name) {
-                Belongs::Internal => (0, "", None, 0),
-                Belongs::Other => (if step.local { 3 } else { 2 }, "", None, 0),
-                Belongs::Stage {
-                    platform,
-                    stage,
-                    number,
-                } => {
-                    let line = line(step);
-                    let seen = stages.len();
-                    let first = &mut stages.entry(stage).or_insert((line, seen)).0;
-                    *first = match (*first, line) {
-                        (Some(known), Some(line)) => Some(known.min(line)),
-                        (known, line) => known.or(line),
-                    };
-                    let platform = platform.and_then(|platform| {
-                        let known = platforms.iter().position(|known| *known == platform);
-                        known
-                            .or_else(|| {
-                                platforms.push(platform);
-                                Some(platforms.len() - 1)
-                            })
-                            .filter(|at| *at < PLATFORMS)
-                    });
-                    platforms.truncate(PLATFORMS);
-                    (1, stage, platform, number)
-                }
-            };
-            sorted.push((id, place));
-        }
-        let known = stages.values().any(|(line, _)| line.is_some());
-        let key =
-            |(id, (class, stage, platform, number)): &(StepId, (u8, &str, Option<usize>, u32))| {
-                let (line, seen) = stages.get(stage).copied().unwrap_or_default();
-                let line = if known {
-                    line.unwrap_or((usize::MAX, 0))
-                } else {
-                    (0, 0)
-                };
-                (*class, line, seen, *platform, *number, *id)
-            };
-        sorted.sort_by_cached_key(key);
-        self.internal = sorted.iter().filter(|(_, (class, ..))| *class == 0).count();
-        self.order = sorted.iter().map(|(id, _)| *id).collect();
-        self.platform = sorted
-            .iter()
-            .map(|(_, (_, _, platform, _))| *platform)
-            .collect();
-        self.platforms = platforms
-            .into_iter()
-            .map(|name| (name.to_owned(), Mark::Waiting))
-            .collect();
-    }
-
     /// How each platform is: as bad as the worst of its steps.
     fn judge(&mut self, steps: &[Step], ended: bool) {
-        if self.platforms.is_empty() {
-            return;
-        }
         let rank = |mark: Mark| match mark {
             Mark::Failed => 5,
             Mark::Running => 4,
@@ -231,8 +159,8 @@ impl Rows {
             Mark::Waiting => 2,
             _ => 1,
         };
-        let mut worst = vec![Mark::Ok; self.platforms.len()];
-        for (id, platform) in self.order.iter().zip(&self.platform) {
+        let mut worst = vec![Mark::Ok; self.order.platforms.len()];
+        for (id, platform) in self.order.steps.iter().zip(&self.order.platform) {
             let (Some(step), Some(platform)) = (steps.get(*id), platform) else {
                 continue;
             };
@@ -243,9 +171,8 @@ impl Rows {
                 }
             }
         }
-        for ((_, mark), worst) in self.platforms.iter_mut().zip(worst) {
-            *mark = worst;
-        }
+        let names = self.order.platforms.iter().cloned();
+        self.platforms = names.zip(worst).collect();
     }
 }
 

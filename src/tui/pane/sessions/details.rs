@@ -137,8 +137,10 @@ pub fn lines(app: &App, width: u16) -> Vec<Line> {
     } else {
         &session.reason
     };
+    let room = usize::from(width).saturating_sub(2);
+    let ellipsis = app.setup.theme.ellipsis();
     if !word.is_empty() {
-        lines.push(Line::item(escape::line(word), ""));
+        lines.push(Line::item(middle(&escape::line(word), room, ellipsis), ""));
     }
     part(&mut lines, "shells", shells(app, view));
     part(&mut lines, "targets", targets(view));
@@ -148,16 +150,12 @@ pub fn lines(app: &App, width: u16) -> Vec<Line> {
         None => (escape::line(&session.builder).into_owned(), String::new()),
     };
     let context = escape::line(&session.context);
-    let room = usize::from(width).saturating_sub(2);
     let mut place = Vec::new();
     if !builder.0.is_empty() {
         place.push(Line::item(builder.0, builder.1));
     }
     if !context.is_empty() {
-        place.push(Line::item(
-            middle(&context, room, app.setup.theme.ellipsis()),
-            "",
-        ));
+        place.push(Line::item(middle(&context, room, ellipsis), ""));
     }
     part(&mut lines, "builder and context", place);
     lines

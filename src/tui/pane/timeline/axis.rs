@@ -50,7 +50,7 @@ impl Axis {
         while time < self.span && ticks.len() < usize::from(self.columns) {
             let column = self.column(self.from.saturating_add(time));
             ticks.push((column, label(time)));
-            time += step;
+            time = time.saturating_add(step);
         }
         ticks
     }
@@ -58,7 +58,7 @@ impl Axis {
     /// The smallest round span that leaves room for labels.
     fn step(&self) -> Nanos {
         let ticks = i64::from((self.columns / APART).max(1));
-        let least = self.span / ticks + 1;
+        let least = (self.span - 1) / ticks + 1;
         let short = [1, 2, 5].map(|n| n * SECOND / 10);
         let seconds = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800].map(|n| n * SECOND);
         let found = short.into_iter().chain(seconds).find(|step| *step >= least);

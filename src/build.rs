@@ -12,6 +12,7 @@ pub mod drive;
 pub mod explain;
 pub mod flags;
 pub mod git;
+pub mod ignore;
 pub mod options;
 pub mod outputs;
 pub mod prepare;

@@ -15,6 +15,7 @@ use crate::paths::Env;
 pub mod build;
 pub mod choice;
 pub mod debug;
+pub mod generated;
 mod runtime;
 pub mod server;
 pub mod stop;
@@ -68,6 +69,18 @@ pub enum Command {
     },
     /// See and end the server that runs builds in the background.
     Server(server::ServerArgs),
+    /// Print the completions of a shell; put them where it looks for them.
+    Completion {
+        /// bash, zsh or fish.
+        #[arg(value_enum, hide_possible_values = true)]
+        shell: generated::Shell,
+    },
+    /// Write man pages into a directory.
+    #[command(hide = true)]
+    Man {
+        /// The directory; it is made.
+        directory: std::path::PathBuf,
+    },
     /// Print the version of this program.
     Version,
 }
@@ -103,6 +116,14 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Some(Command::Server(args)) => match args.command {
                 Some(command) => server::run(&args.place, command),
                 None => print(&help_of("server"), std::io::stdout()),
+            },
+            Some(Command::Completion { shell }) => {
+                let _ = std::io::stdout().write_all(&generated::completion(shell));
+                ExitCode::SUCCESS
+            }
+            Some(Command::Man { directory }) => match generated::man(&directory) {
+                Ok(_) => ExitCode::SUCCESS,
+                Err(error) => fail(&format!("cannot write {}: {error}", directory.display())),
             },
             Some(Command::Version) => print(&version::line(), std::io::stdout()),
             None => print(
@@ -205,6 +226,8 @@ fn command_of(args: &[OsString]) -> &str {
             "debug" => Some("debug"),
             "server" => Some("server"),
             "stop" => Some("stop"),
+            "completion" => Some("completion"),
+            "man" => Some("man"),
             "version" => Some("version"),
             _ => None,
         })

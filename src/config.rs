@@ -1,4 +1,4 @@
-//! The configuration file: what the server does when nobody says otherwise.
+//! The configuration file: what the server and the full screen do when nobody says otherwise.
 //!
 //! It lies at `$XDG_CONFIG_HOME/buildx/config.toml` or `~/.config/buildx/config.toml`, and
 //! `--server-config FILE` names another. Every key is optional and every key is checked;
@@ -18,11 +18,15 @@ use crate::build::suggest::did_you_mean;
 use crate::monitor::prefix;
 use crate::paths::Env;
 
+mod screen;
+
+pub use screen::{Colours, KEYS as SCREEN_KEYS, ScreenConfig};
+
 /// Largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
 
 /// Every key, in the order of the template.
-pub const KEYS: [&str; 9] = [
+pub const KEYS: [&str; 10] = [
     "root",
     "log_level",
     "log_file",
@@ -32,6 +36,7 @@ pub const KEYS: [&str; 9] = [
     "scrollback",
     "yield_to_others",
     "prefix",
+    "tui",
 ];
 
 /// How much the server's log says.
@@ -84,6 +89,9 @@ pub struct Config {
     pub yield_to_others: bool,
     /// The monitor's prefix key, as one control byte.
     pub prefix: u8,
+    /// The full screen.
+    #[serde(default)]
+    pub tui: ScreenConfig,
 }
 
 impl Default for Config {
@@ -98,6 +106,7 @@ impl Default for Config {
             scrollback: 2000,
             yield_to_others: true,
             prefix: prefix::DEFAULT,
+            tui: ScreenConfig::default(),
         }
     }
 }
@@ -160,6 +169,10 @@ impl Config {
         let mut config = Self::default();
         for (key, value) in table.get_ref() {
             let name: &str = key.get_ref();
+            if name == "tui" {
+                config.tui = ScreenConfig::read(value)?;
+                continue;
+            }
             config.set(name, value, env).map_err(|what| match what {
                 Mistake::Key => {
                     let near = did_you_mean(name, KEYS);

@@ -16,12 +16,13 @@
 //! * [`term`]: between hostile bytes and the user's terminal: filters for text, the guarded screen of a process, and
 //!   what of its output a real terminal may obey.
 //! * [`proto`]: generated messages, ours and BuildKit's.
+//! * [`watch`]: tells when files of a build's context change.
 //! * [`config`]: the configuration file → one plain value.
 //! * [`signals`]: the names of the signals that processes can be sent.
 //! * [`paths`]: where state, sockets, locks and configuration live.
 //!
 //! Dependence goes one way: `paths`, `proto`, `signals` ← `engine`, `builder`, `term` ← `progress` ← `build` ←
-//! `server` ← `client` ← `monitor` ← `tui` ← `cli`. `tui` knows neither `server` nor `engine`.
+//! `watch`, `server` ← `client` ← `monitor` ← `tui` ← `cli`. `tui` knows neither `server` nor `engine`.
 //!
 //! # Words
 //!
@@ -45,3 +46,4 @@ pub mod server;
 pub mod signals;
 pub mod term;
 pub mod tui;
+pub mod watch;

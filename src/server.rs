@@ -43,7 +43,7 @@ pub const PROTOCOL: u32 = 1;
 
 /// What servers of this version of the contract may lack, see [`InfoResponse::features`]: "log" is `Log` and
 /// `TraceRequest.no_logs`, "search-log" is `SearchLog`.
-const FEATURES: [&str; 1] = ["log"];
+const FEATURES: [&str; 2] = ["log", "search-log"];
 
 /// Changes of sessions that may wait for a watcher; one that is further behind gets all sessions anew.
 const CHANGES: usize = 256;

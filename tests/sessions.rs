@@ -15,6 +15,7 @@ use crate::support::shared::{Sessions, Shared, ended};
 mod elsewhere;
 mod health;
 mod live;
+mod logs;
 mod recover;
 mod sources;
 mod states;

@@ -5,16 +5,14 @@ use std::collections::VecDeque;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::ignore::{IgnoreFile, files as ignore_files};
 use super::request::Plan;
-use crate::engine::callbacks::filesync::patterns::Patterns;
 use crate::engine::errors::{BuildError, Source};
 
 /// Entries of a context that are looked at for near names; a hint must not take long.
 const MOST_ENTRIES: usize = 20_000;
 /// Names that are proposed.
 const MOST_NAMES: usize = 3;
-/// Most bytes of an ignore file.
-const LARGEST_IGNORE_FILE: u64 = 1 << 20;
 
 /// What a hint can be found in: the caller's directories of one build.
 #[derive(Clone, Debug, Default)]
@@ -211,68 +209,6 @@ fn from(instruction: &str) -> Option<String> {
                 .or_else(|| word.strip_prefix("--mount=from="))
         })
         .map(|name| name.trim_matches('"').to_owned())
-}
-
-/// The ignore files that count for a context, the first that exists alone.
-fn ignore_files(context: &Path, dockerfile: Option<&Path>) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    if let Some(dockerfile) = dockerfile
-        && let Some(name) = dockerfile.file_name()
-    {
-        let mut name = name.to_os_string();
-        name.push(".dockerignore");
-        files.push(dockerfile.with_file_name(name));
-    }
-    files.push(context.join(".dockerignore"));
-    files
-}
-
-struct IgnoreFile {
-    name: String,
-    /// The patterns with their lines, counted from 1.
-    lines: Vec<(usize, String)>,
-    patterns: Patterns,
-}
-
-impl IgnoreFile {
-    fn read(path: &Path) -> Option<Self> {
-        let meta = fs::metadata(path).ok()?;
-        if !meta.is_file() || meta.len() > LARGEST_IGNORE_FILE {
-            return None;
-        }
-        let bytes = fs::read(path).ok()?;
-        let text = String::from_utf8_lossy(&bytes);
-        let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-        let lines: Vec<_> = text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| !line.starts_with('#'))
-            .map(|(index, line)| (index + 1, line.trim().to_owned()))
-            .filter(|(_, line)| !line.is_empty())
-            .collect();
-        // A leading slash means the root of the context, as no slash does.
-        let texts: Vec<_> = lines
-            .iter()
-            .map(|(_, line)| match line.strip_prefix('!') {
-                Some(rest) => format!("!{}", rest.trim().trim_start_matches('/')),
-                None => line.trim_start_matches('/').to_owned(),
-            })
-            .collect();
-        Some(Self {
-            name: path.file_name()?.to_string_lossy().into_owned(),
-            patterns: Patterns::new(&texts).ok()?,
-            lines,
-        })
-    }
-
-    /// What hides `path`, in words.
-    fn hides(&self, path: &str) -> Option<String> {
-        let verdict = self.patterns.judge_alone(path);
-        let (line, pattern) = self.lines.get(verdict.decided_by?)?;
-        verdict
-            .matched
-            .then(|| format!("pattern {pattern:?} of {} (line {line})", self.name))
-    }
 }
 
 /// Paths below `root` that `path` may have meant: the nearest first. Breadth first, so that the

@@ -68,6 +68,9 @@ pub struct Flags {
     /// tui (full screen) or line (default: tui on a capable terminal).
     #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
     pub ui: Option<Ui>,
+    /// For screen readers: no full screen but lines, and nothing is drawn over (--ui=line with --progress=plain).
+    #[arg(long)]
+    pub screen_reader: bool,
     /// Only ASCII characters on the full screen (default: when the locale is not UTF-8).
     #[arg(long)]
     pub ascii: bool,
@@ -325,6 +328,7 @@ impl Flags {
             on: self.on.or(before.on),
             prefix: self.prefix.or(before.prefix),
             ui: self.ui.or(before.ui),
+            screen_reader: self.screen_reader || before.screen_reader,
             ascii: self.ascii || before.ascii,
             color: self.color.or(before.color),
             mouse: self.mouse.or(before.mouse),

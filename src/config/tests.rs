@@ -49,6 +49,7 @@ fn every_key_is_read() {
             scrollback: 0,
             yield_to_others: false,
             prefix: 2,
+            tui: ScreenConfig::default(),
         }
     );
     assert_eq!(parse("trace_budget = 0x400").unwrap().trace_budget, 1024);
@@ -60,12 +61,12 @@ fn mistakes_are_one_line_with_a_place() {
         (
             "\nidle_timout = \"5m\"",
             "FILE:2: unknown key \"idle_timout\" (did you mean idle_timeout?); the keys are root, \
-             log_level, log_file, idle_timeout, keep, trace_budget, scrollback, yield_to_others, prefix",
+             log_level, log_file, idle_timeout, keep, trace_budget, scrollback, yield_to_others, prefix, tui",
         ),
         (
             "[server]\nroot = \"/x\"",
             "FILE:1: unknown key \"server\"; the keys are root, log_level, log_file, \
-             idle_timeout, keep, trace_budget, scrollback, yield_to_others, prefix",
+             idle_timeout, keep, trace_budget, scrollback, yield_to_others, prefix, tui",
         ),
         (
             "keep = 10",
@@ -146,6 +147,7 @@ fn the_usual_place_follows_xdg() {
 fn the_template_has_every_key_with_its_default() {
     let template = include_str!("../../assets/config.toml");
     assert_eq!(parse(template).unwrap(), Config::default());
+    let (template, screen) = template.split_once("\n#[tui]\n").unwrap();
     // A key is a line of the form `#key = value`; explanations have a space after the mark.
     let keys: Vec<&str> = template
         .lines()
@@ -154,7 +156,7 @@ fn the_template_has_every_key_with_its_default() {
         .filter_map(|line| line.split_once(" = "))
         .map(|(key, _)| key)
         .collect();
-    assert_eq!(keys, KEYS);
+    assert_eq!(keys, KEYS[..KEYS.len() - 1]);
     let all: String = template
         .lines()
         .map(|line| match line.strip_prefix('#') {
@@ -170,4 +172,91 @@ fn the_template_has_every_key_with_its_default() {
     };
     assert_eq!(config, places);
     assert!(config.root.is_some() && config.log_file.is_some());
+    let all: String = screen
+        .lines()
+        .filter_map(|line| line.strip_prefix('#'))
+        .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase() || c == '['))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let config = parse(&format!("[tui]\n{all}")).unwrap().tui;
+    let examples = ScreenConfig {
+        keys: config.keys.clone(),
+        theme: config.theme.clone(),
+        ..ScreenConfig::default()
+    };
+    assert_eq!(config, examples);
+    assert!(!config.keys.is_empty() && !config.theme.is_empty());
+    for key in SCREEN_KEYS {
+        assert!(
+            all.contains(&format!("{key} = ")) || all.contains(&format!("[tui.{key}]")),
+            "{key}"
+        );
+    }
+}
+
+#[test]
+fn the_screen_is_read_and_checked() {
+    let config = parse(
+        r##"
+        [tui]
+        mouse = false
+        ascii = true
+        color = "never"
+        screen_reader = true
+        keys = { zoom = "f9 Z", timeline = "" }
+        [tui.theme]
+        error = "bright-red bold"
+        border-focus = "#102030"
+        "##,
+    );
+    let config = config.unwrap().tui;
+    assert!(!config.mouse && config.ascii && config.screen_reader);
+    assert_eq!(config.color, Colours::Never);
+    assert_eq!(config.keys["zoom"], "f9 Z");
+    assert_eq!(config.styles().len(), 2);
+    let table = [
+        ("tui = 1", "FILE:1: tui: expected a table, not integer"),
+        (
+            "[tui]\nmuose = true",
+            "FILE:2: unknown key \"tui.muose\" (did you mean mouse?); the keys are mouse, ascii, \
+             color, screen_reader, keys, theme",
+        ),
+        (
+            "[tui]\nmouse = 1",
+            "FILE:2: tui.mouse: expected true or false, not integer",
+        ),
+        (
+            "[tui]\ncolor = \"allways\"",
+            "FILE:2: tui.color: expected auto, always or never, not \"allways\" (did you mean always?)",
+        ),
+        (
+            "[tui.keys]\nzom = \"z\"",
+            "FILE:2: tui.keys.zom: no such action (did you mean zoom?); 'buildx debug --keys' lists them",
+        ),
+        (
+            "[tui.keys]\n\nzoom = \"ctlr-z\"",
+            "FILE:3: tui.keys.zoom: unknown key \"ctlr-z\"; keys look like ctrl-a, shift-tab, f1, G or space",
+        ),
+        (
+            "[tui.keys]\nzoom = 3",
+            "FILE:2: tui.keys.zoom: expected a string such as \"f2\", not integer",
+        ),
+        (
+            "[tui.keys]\nzoom = \"x\"",
+            "FILE:1: tui.keys.cancel: x already means zoom; give one of them another key",
+        ),
+    ];
+    for (text, expected) in table {
+        assert_eq!(parse(text).unwrap_err(), expected, "{text}");
+    }
+    let said = parse("[tui.theme]\nerr = \"red\"").unwrap_err();
+    assert!(
+        said.starts_with("FILE:2: tui.theme.err: no such role"),
+        "{said}"
+    );
+    let said = parse("[tui.theme]\nerror = \"pink\"").unwrap_err();
+    assert!(
+        said.starts_with("FILE:2: tui.theme.error: unknown colour \"pink\""),
+        "{said}"
+    );
 }

@@ -29,6 +29,7 @@ mod indexer;
 pub mod lines;
 pub mod pattern;
 pub mod reader;
+pub mod search;
 pub mod window;
 pub mod wire;
 

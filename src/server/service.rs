@@ -379,9 +379,13 @@ impl Controller for Service {
 
     async fn search_log(
         &self,
-        _: Request<SearchLogRequest>,
+        request: Request<SearchLogRequest>,
     ) -> Result<Response<Self::SearchLogStream>, Status> {
-        Err(Status::unimplemented("search_log"))
+        let request = request.into_inner();
+        let session = self.find(&request.session)?;
+        let logs = session.logs(request.build).await?;
+        let usage = self.server.uses(|usage| &mut usage.streams);
+        answered(logs::search(logs, request, usage)?)
     }
 
     async fn health(

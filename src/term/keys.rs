@@ -3,7 +3,7 @@
 //! What crossterm makes of a terminal's bytes is turned back, so that a program sees what it would see on that
 //! terminal itself. The tables are those of xterm (<https://invisible-island.net/xterm/ctlseqs/ctlseqs.html>) and of
 //! the terminfo entry `xterm-256color`, which programs in containers are given. A program that asked for the kitty
-//! protocol gets that: [`kitty`].
+//! protocol gets that (`kitty`).
 
 mod kitty;
 

@@ -175,35 +175,26 @@ impl Keymap {
     /// # Errors
     /// One line: an action or key that does not exist, or one key with two meanings in one place.
     pub fn new(prefix: Key, changes: &BTreeMap<String, String>) -> Result<Self, String> {
-        if let Some(unknown) = changes
-            .keys()
-            .find(|name| super::action::find(name).is_none())
-        {
-            let names = ACTIONS.iter().map(|spec| spec.name);
+        let keymap = Self {
+            prefix,
+            bindings: bindings(changes)?,
+        };
+        let clash = keymap.bindings.iter().find(|(key, _)| *key == prefix);
+        if let Some((_, spec)) = clash {
             return Err(format!(
-                "keys.{unknown}: no such action{}; 'buildx debug --keys' lists them",
-                did_you_mean(unknown, names)
+                "{prefix} is the prefix and means {}; give one of them another key",
+                spec.name
             ));
         }
-        let mut bindings: Vec<(Key, &'static Spec)> = Vec::new();
-        for spec in ACTIONS {
-            let keys = changes.get(spec.name).map_or(spec.keys, String::as_str);
-            for text in keys.split_whitespace() {
-                let key =
-                    Key::parse(text).map_err(|error| format!("keys.{}: {error}", spec.name))?;
-                let clash = bindings.iter().find(|(known, other)| {
-                    *known == key && listen_alike(spec.scope, other.scope) && !shadows(spec, other)
-                });
-                if let Some((_, other)) = clash {
-                    return Err(format!(
-                        "keys.{}: {key} already means {}; give one of them another key",
-                        spec.name, other.name
-                    ));
-                }
-                bindings.push((key, spec));
-            }
-        }
-        Ok(Self { prefix, bindings })
+        Ok(keymap)
+    }
+
+    /// Whether these changes of the table's keys are possible.
+    ///
+    /// # Errors
+    /// As [`Keymap::new`], but for the prefix.
+    pub fn check(changes: &BTreeMap<String, String>) -> Result<(), String> {
+        bindings(changes).map(|_| ())
     }
 
     /// What a key means to a listener.
@@ -260,6 +251,38 @@ impl Keymap {
         }
         lines
     }
+}
+
+/// The table's keys with these changes.
+fn bindings(changes: &BTreeMap<String, String>) -> Result<Vec<(Key, &'static Spec)>, String> {
+    if let Some(unknown) = changes
+        .keys()
+        .find(|name| super::action::find(name).is_none())
+    {
+        let names = ACTIONS.iter().map(|spec| spec.name);
+        return Err(format!(
+            "keys.{unknown}: no such action{}; 'buildx debug --keys' lists them",
+            did_you_mean(unknown, names)
+        ));
+    }
+    let mut bindings: Vec<(Key, &'static Spec)> = Vec::new();
+    for spec in ACTIONS {
+        let keys = changes.get(spec.name).map_or(spec.keys, String::as_str);
+        for text in keys.split_whitespace() {
+            let key = Key::parse(text).map_err(|error| format!("keys.{}: {error}", spec.name))?;
+            let clash = bindings.iter().find(|(known, other)| {
+                *known == key && listen_alike(spec.scope, other.scope) && !shadows(spec, other)
+            });
+            if let Some((_, other)) = clash {
+                return Err(format!(
+                    "keys.{}: {key} already means {}; give one of them another key",
+                    spec.name, other.name
+                ));
+            }
+            bindings.push((key, spec));
+        }
+    }
+    Ok(bindings)
 }
 
 /// Whether two scopes can hear the same key.

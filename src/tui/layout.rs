@@ -262,8 +262,8 @@ impl Layout {
         let [more_steps, more_detail, more_shell] = wanted.extra;
         let rows = rest.height;
         let shell = match (wanted.shell, wanted.focus) {
-            (true, Pane::Shell) => adjust(rows / 2, more_shell, 4, rows.saturating_sub(10)),
-            (true, _) => adjust(rows * 2 / 5, more_shell, 4, rows.saturating_sub(10)),
+            (true, Pane::Shell) => adjust(rows / 2, more_shell, 4, rows.saturating_sub(16)),
+            (true, _) => adjust(rows * 2 / 5, more_shell, 4, rows.saturating_sub(16)),
             (false, _) => 0,
         };
         let (above, below) = split_bottom(rest, shell);

@@ -317,12 +317,12 @@ impl Links {
                 let cannot = |error| format!("cannot write {}: {error}", file.display());
                 saved.err().map(|error| Msg::Failed(cannot(error)))
             }),
-            Effect::Watch { session, directory } => {
+            Effect::Watch { session, wanted } => {
                 if let Some(task) = self.watches.remove(&session) {
                     task.abort();
                 }
-                if let Some(directory) = directory {
-                    let task = watch::files(session.clone(), directory, self.sender.clone());
+                if let Some(wanted) = wanted {
+                    let task = watch::files(session.clone(), *wanted, self.sender.clone());
                     self.watches.insert(session, task);
                 }
             }

@@ -302,8 +302,8 @@ pub enum Effect {
     Watch {
         /// Id of the session.
         session: String,
-        /// Its directory; `None`: watch no more.
-        directory: Option<std::path::PathBuf>,
+        /// What of it; `None`: watch no more.
+        wanted: Option<Box<crate::watch::Wanted>>,
     },
     /// Put text into the clipboard of the terminal.
     Clipboard(Bytes),

@@ -21,7 +21,11 @@ pub(super) async fn build(
     words: Vec<String>,
 ) -> Result<u8, String> {
     let env = Env::from_process();
-    let progress = crate::cli::build::settings(options, &env)?;
+    let mut options = options.clone();
+    if options.progress == Mode::Auto && screen::screen_reader(&flags, &env)? {
+        options.progress = Mode::Plain;
+    }
+    let progress = crate::cli::build::settings(&options, &env)?;
     let full = screen::wanted(&flags, &env, options.progress != Mode::Auto)?;
     let mut wish = wish(&flags, progress, &env)?;
     let request = BuildRequest {
@@ -115,7 +119,11 @@ fn wish_without_build(flags: &Flags, words: &[String]) -> Result<Wish, String> {
         return Err(start::NO_TERMINAL.to_owned());
     }
     let env = Env::from_process();
-    let progress = settings(progress_of(words).as_deref(), &env)?;
+    let mut progress = progress_of(words);
+    if progress.is_none() && screen::screen_reader(flags, &env)? {
+        progress = Some("plain".to_owned());
+    }
+    let progress = settings(progress.as_deref(), &env)?;
     wish(flags, progress, &env)
 }
 

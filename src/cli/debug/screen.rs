@@ -4,6 +4,7 @@ use std::io::Write;
 
 use super::{Color, Flags, Ui};
 use crate::client::{Client, status};
+use crate::config::{Colours, Config};
 use crate::monitor::exec::{Target, find};
 use crate::monitor::history;
 use crate::monitor::invoke::when;
@@ -31,6 +32,7 @@ pub(super) fn wanted(flags: &Flags, env: &Env, progress: bool) -> Result<bool, S
     let there = terminal::is_there();
     match flags.ui {
         Some(Ui::Line) => Ok(false),
+        None if screen_reader(flags, env)? => Ok(false),
         Some(Ui::Tui) if !there => Err(start::NO_TERMINAL.to_owned()),
         Some(Ui::Tui) if dumb => Err(
             "this terminal cannot show a screen (TERM is dumb or not set); use --ui=line"
@@ -39,6 +41,14 @@ pub(super) fn wanted(flags: &Flags, env: &Env, progress: bool) -> Result<bool, S
         Some(Ui::Tui) => Ok(true),
         None => Ok(there && !dumb && !progress),
     }
+}
+
+/// Whether lines are wanted that are read out.
+///
+/// # Errors
+/// The configuration cannot be used; one line.
+pub(super) fn screen_reader(flags: &Flags, env: &Env) -> Result<bool, String> {
+    Ok(flags.screen_reader || flags.config(env)?.tui.screen_reader)
 }
 
 /// Builds on the screen.
@@ -124,9 +134,9 @@ async fn show(
         invoke: wish.invoke.clone(),
         on: when(wish.on, wish.invoke.as_ref()),
         keymap: keymap(wish.prefix, &config)?,
-        theme: theme(flags, env),
+        theme: theme(flags, env, &config),
         depth: Depth::of(|name| env.get(name)),
-        mouse: flags.mouse.unwrap_or(true),
+        mouse: flags.mouse.unwrap_or(config.tui.mouse),
         recent: recent_file.as_deref().map(recent::load).unwrap_or_default(),
         recent_file,
         commands: wish
@@ -157,25 +167,32 @@ async fn show(
     Ok(left.code)
 }
 
-fn keymap(prefix: u8, _config: &crate::config::Config) -> Result<Keymap, String> {
+fn keymap(prefix: u8, config: &Config) -> Result<Keymap, String> {
     let letter = char::from(prefix | 0x40).to_ascii_lowercase();
     let prefix = Key::parse(&format!("ctrl-{letter}"))?;
-    Keymap::new(prefix, &std::collections::BTreeMap::new())
+    Keymap::new(prefix, &config.tui.keys)
 }
 
-fn theme(flags: &Flags, env: &Env) -> Theme {
+fn theme(flags: &Flags, env: &Env, config: &Config) -> Theme {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .iter()
         .find_map(|name| env.get(name).filter(|value| !value.is_empty()))
         .unwrap_or_default()
         .to_ascii_lowercase();
     let utf8 = locale.contains("utf-8") || locale.contains("utf8");
-    let colour = match flags.color {
-        Some(Color::Always) => true,
-        Some(Color::Never) => false,
-        Some(Color::Auto) | None => env.get("NO_COLOR").is_none_or(str::is_empty),
+    let colours = match flags.color {
+        Some(Color::Always) => Colours::Always,
+        Some(Color::Never) => Colours::Never,
+        Some(Color::Auto) => Colours::Auto,
+        None => config.tui.color,
     };
-    Theme::new(flags.ascii || !utf8, colour, Vec::new())
+    let colour = match colours {
+        Colours::Always => true,
+        Colours::Never => false,
+        Colours::Auto => env.get("NO_COLOR").is_none_or(str::is_empty),
+    };
+    let ascii = flags.ascii || config.tui.ascii || !utf8;
+    Theme::new(ascii, colour, config.tui.styles())
 }
 
 /// Whether this user sees the screen for the first time; remembered at once.

@@ -6,7 +6,9 @@ use super::*;
 use crate::progress::time::stamp;
 use crate::proto::control::{StatusResponse, Vertex, VertexLog};
 use crate::proto::controller::trace_event::Event;
-use crate::proto::controller::{LogLine, LogPattern, LogRequest, LogResponse, TraceEvent};
+use crate::proto::controller::{
+    LogLine, LogPattern, LogRequest, LogResponse, SearchLogRequest, SearchLogResponse, TraceEvent,
+};
 use crate::server::journal::Writer;
 
 /// A trace with its log, while it is recorded.
@@ -270,6 +272,85 @@ fn a_filter_finds_the_next_and_the_last_lines() {
     assert_eq!(numbers(0, true, "7.7 "), all[all.len() - 3..]);
     assert_eq!(numbers(0, true, "1499.1 ").len(), 1);
     assert!(numbers(0, false, "not there").is_empty());
+}
+
+/// Keeps all answers; goes away after some.
+#[derive(Default)]
+struct Heard {
+    answers: Vec<SearchLogResponse>,
+    patience: Option<usize>,
+}
+
+impl search::Answers for Heard {
+    fn give(&mut self, answer: SearchLogResponse) {
+        self.answers.push(answer);
+    }
+
+    fn gone(&self) -> bool {
+        self.patience.is_some_and(|most| self.answers.len() >= most)
+    }
+}
+
+#[test]
+fn a_search_tells_every_line_once_and_counts_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorded = Recorded::new(dir.path());
+    recorded.much();
+    recorded.log("a", "7.7 in the open line");
+    for (vertex, from, limit) in [("", 0, 0), ("a", 0, 3), ("a", 1000, 0), ("rare", 0, 0)] {
+        let mut heard = Heard::default();
+        let request = SearchLogRequest {
+            vertex: vertex.into(),
+            from,
+            limit,
+            pattern: Some(LogPattern {
+                text: "7.7 ".into(),
+                ..LogPattern::default()
+            }),
+            ..SearchLogRequest::default()
+        };
+        search::run(&recorded.logs, &request, &mut heard).unwrap();
+        let expected = recorded.expected(vertex);
+        let mut all: Vec<u64> = (0u64..)
+            .zip(&expected)
+            .filter(|(number, line)| *number >= from && line.1.contains("7.7 "))
+            .map(|(number, _)| number)
+            .collect();
+        let last = heard.answers.last().unwrap();
+        assert!(last.done);
+        assert_eq!(last.count, all.len() as u64);
+        assert_eq!(last.searched, expected.len() as u64 - from);
+        if limit > 0 {
+            all.truncate(limit as usize);
+        }
+        let told: Vec<u64> = heard.answers.iter().flat_map(|a| a.lines.clone()).collect();
+        assert_eq!(told, all);
+        assert!(
+            all.is_empty() || !heard.answers[0].done,
+            "the first hit comes at once"
+        );
+    }
+}
+
+#[test]
+fn a_search_ends_when_nobody_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorded = Recorded::new(dir.path());
+    recorded.much();
+    let mut heard = Heard {
+        patience: Some(1),
+        ..Heard::default()
+    };
+    let request = SearchLogRequest {
+        pattern: Some(LogPattern {
+            text: "lines".into(),
+            ..LogPattern::default()
+        }),
+        ..SearchLogRequest::default()
+    };
+    search::run(&recorded.logs, &request, &mut heard).unwrap();
+    assert!(heard.answers[0].searched < 100, "{:?}", heard.answers[0]);
+    assert!(heard.answers.last().unwrap().searched < 100);
 }
 
 #[test]

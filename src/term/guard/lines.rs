@@ -15,7 +15,7 @@ pub struct Line {
 }
 
 /// All rows of the shown screen, from the oldest of the scrollback to the last of the screen. It takes a copy of the
-/// screen to find them: about 1 µs a line. None if that failed.
+/// screen to find them, some microseconds a line. None if that failed.
 pub fn lines(screen: &vt100::Screen) -> Option<Vec<Line>> {
     catch(|| {
         let (rows, cols) = screen.size();

@@ -391,27 +391,4 @@ impl App {
         }
         Vec::new()
     }
-
-    fn toggle_watch(&mut self) -> Vec<Effect> {
-        let Some(view) = self.view_mut() else {
-            return Vec::new();
-        };
-        let session = view.session.id.clone();
-        let directory = App::directory(&view.session);
-        if view.watching {
-            view.watching = false;
-            self.say("files are not watched any more");
-            return vec![Effect::Watch {
-                session,
-                directory: None,
-            }];
-        }
-        if directory.is_none() {
-            self.say("the context of this build is no directory of this machine");
-            return Vec::new();
-        }
-        view.watching = true;
-        self.say("the build runs again whenever a file of the context changes");
-        vec![Effect::Watch { session, directory }]
-    }
 }

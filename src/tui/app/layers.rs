@@ -128,24 +128,24 @@ fn health(info: &InfoResponse, builder: Option<&BuilderHealth>, now: i64) -> Vec
     let plain = listing::plain;
     let mut lines = listing::server(info, now);
     let Some(health) = builder else {
-        lines.push("builder: no session is chosen".to_owned());
+        lines.push("Builder: no session is chosen".to_owned());
         return lines;
     };
     let mut rows = vec![
-        ("builder", plain(&health.builder)),
-        ("driver", plain(&health.driver)),
+        ("Builder", plain(&health.builder)),
+        ("Driver", plain(&health.driver)),
     ];
     if health.trouble.is_empty() {
         let millis = health.round_trip as f64 / 1000.0;
         let cache = bytes(i64::try_from(health.cache).unwrap_or(i64::MAX));
         rows.extend([
-            ("engine", plain(&health.version)),
-            ("round trip", format!("{millis:.1} ms")),
-            ("platforms", plain(&health.platforms.join(", "))),
-            ("cache", cache),
+            ("Engine", plain(&health.version)),
+            ("Round trip", format!("{millis:.1} ms")),
+            ("Platforms", plain(&health.platforms.join(", "))),
+            ("Cache", cache),
         ]);
     } else {
-        rows.push(("trouble", plain(&health.trouble)));
+        rows.push(("Trouble", plain(&health.trouble)));
     }
     let rows: Vec<Vec<String>> = rows
         .into_iter()

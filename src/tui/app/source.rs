@@ -7,6 +7,7 @@ use super::super::msg::{Effect, NotWritten};
 use super::super::session::View;
 use super::App;
 use crate::build::flags;
+use crate::build::options::Destination;
 
 impl App {
     /// The Dockerfile in place.
@@ -81,7 +82,7 @@ impl App {
     ///
     /// # Errors
     /// It is not known yet, or is no file of this machine; one line.
-    fn dockerfile(&self) -> Result<PathBuf, String> {
+    pub(super) fn dockerfile(&self) -> Result<PathBuf, String> {
         let view = self.view().ok_or("choose a session first")?;
         let inspected = view
             .inspected
@@ -111,6 +112,36 @@ impl App {
                 Ok(context.join(if small { "dockerfile" } else { "Dockerfile" }))
             }
         }
+    }
+}
+
+impl App {
+    /// What the build of the chosen session writes on this machine.
+    pub(super) fn outputs(&self) -> Vec<PathBuf> {
+        let Some(inspected) = self.view().and_then(|view| view.inspected.as_ref()) else {
+            return Vec::new();
+        };
+        let Ok(options) = flags::parse(&inspected.arguments) else {
+            return Vec::new();
+        };
+        let directory = Path::new(&inspected.directory);
+        let outputs = options
+            .outputs
+            .iter()
+            .filter_map(|output| match &output.dest {
+                Some(Destination::Path(path)) => Some(PathBuf::from(path)),
+                Some(Destination::Stdout) | None => None,
+            });
+        let caches = options
+            .cache_to
+            .iter()
+            .filter_map(|cache| cache.attrs.get("dest"));
+        outputs
+            .chain(caches.map(PathBuf::from))
+            .chain(options.iidfile.clone())
+            .chain(options.metadata_file.clone())
+            .map(|path| directory.join(path).components().collect())
+            .collect()
     }
 }
 

@@ -5,8 +5,50 @@ use super::App;
 use crate::monitor::parse::Command;
 use crate::proto::controller::SessionState;
 use crate::term::escape;
+use crate::watch::Wanted;
 
 impl App {
+    /// Begins to watch the context of the chosen session, or ends that.
+    pub(super) fn toggle_watch(&mut self) -> Vec<Effect> {
+        let Some(view) = self.view() else {
+            return Vec::new();
+        };
+        let session = view.session.id.clone();
+        let watching = view.watching;
+        let wanted = match (watching, App::directory(&view.session)) {
+            (true, _) => None,
+            (false, Some(context))
+                if self
+                    .outputs()
+                    .iter()
+                    .any(|output| context.starts_with(output)) =>
+            {
+                self.say(
+                    "the build writes into its own context: it would start itself again and again",
+                );
+                return Vec::new();
+            }
+            (false, Some(context)) => Some(Box::new(Wanted {
+                context,
+                dockerfile: self.dockerfile().ok(),
+                outputs: self.outputs(),
+            })),
+            (false, None) => {
+                self.say("the context of this build is no directory of this machine");
+                return Vec::new();
+            }
+        };
+        if let Some(view) = self.view_mut() {
+            view.watching = !watching;
+            view.changed = false;
+        }
+        self.say(match watching {
+            true => "files are not watched any more",
+            false => "the build runs again whenever a file of the context changes",
+        });
+        vec![Effect::Watch { session, wanted }]
+    }
+
     /// Files of a watched context have changed.
     pub(super) fn on_changed(&mut self, session: &str, path: &str, count: usize) -> Vec<Effect> {
         let Some(view) = self.views.get_mut(session).filter(|view| view.watching) else {

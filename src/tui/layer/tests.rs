@@ -604,7 +604,7 @@ fn a_change_waits_for_the_build_that_runs() {
     assert!(matches!(
         press(&mut app, &["w"]).as_slice(),
         [Effect::Watch {
-            directory: Some(_),
+            wanted: Some(_),
             ..
         }]
     ));

@@ -1,3 +1,4 @@
+use crossterm::event::{KeyCode, KeyModifiers};
 use proptest::prelude::*;
 use ratatui::style::Color;
 

@@ -57,16 +57,17 @@ fn signal(number: u32) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// The word that a shell complains of: what stands before one of `complaints` in the last line that has it, as in
-/// `/bin/sh: 1: cmake: not found`.
+/// The word that a shell complains of: what stands before the first of `complaints` that a line has, in the last such
+/// line, as in `/bin/sh: 1: cmake: not found`.
 fn word(known: Known, complaints: &[&str]) -> Option<String> {
-    let found = known.lines.iter().rev().find_map(|line| {
-        let lower = line.to_ascii_lowercase();
-        let at = complaints.iter().find_map(|text| lower.find(text))?;
-        let before = line.get(..at)?.trim_end_matches([' ', ':']);
-        let word = before.rsplit(": ").next()?.trim();
-        let word = word.trim_matches(['"', '\'', '`', '‘', '’']);
-        (!word.is_empty() && word.len() <= 200).then(|| word.to_owned())
+    let found = complaints.iter().find_map(|complaint| {
+        known.lines.iter().rev().find_map(|line| {
+            let at = line.to_ascii_lowercase().find(complaint)?;
+            let before = line.get(..at)?.trim_end_matches([' ', ':']);
+            let word = before.rsplit(": ").next()?.trim();
+            let word = word.trim_matches(['"', '\'', '`', '‘', '’']);
+            (!word.is_empty() && word.len() <= 200).then(|| word.to_owned())
+        })
     });
     found.or_else(|| {
         // A command of a single word leaves no doubt.
@@ -105,6 +106,13 @@ mod tests {
             let said = say(127, "a && cmake .", &["before", line, "behind"]);
             assert_eq!(said.as_deref(), Some("command not found: cmake"), "{line}");
         }
+        // Other complaints behind it are of something else.
+        let said = say(
+            127,
+            "a; b",
+            &["sh: b: not found", "open x: no such file or directory"],
+        );
+        assert_eq!(said.as_deref(), Some("command not found: b"));
         let said = say(127, "cmake -B x", &[]);
         assert_eq!(said.as_deref(), Some("command not found: cmake"));
         let said = say(127, "a; b", &[]);

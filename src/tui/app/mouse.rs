@@ -128,6 +128,9 @@ impl App {
                 Mouse::Draw => Vec::new(),
             };
         }
+        if pane == Pane::Log && !twice {
+            return self.mark_log(event, row);
+        }
         if event.row < top {
             return Vec::new();
         }
@@ -149,9 +152,28 @@ impl App {
             match pane {
                 Pane::Progress => pane::progress::click(view, rows, row),
                 Pane::Timeline => pane::timeline::click(view, rows, row),
+                Pane::Dockerfile => pane::dockerfile::click(view, rows, row),
                 _ => false,
             };
         }
+        Vec::new()
+    }
+
+    /// A click marks a line of the log, a drag several; these are copied when the button is let go.
+    fn mark_log(&mut self, event: MouseEvent, row: u16) -> Vec<Effect> {
+        let Some(view) = self.view_mut() else {
+            return Vec::new();
+        };
+        match event.kind {
+            MouseEventKind::Down(_) => view.log.mark(&view.build, row, false),
+            MouseEventKind::Drag(_) => view.log.mark(&view.build, row, true),
+            MouseEventKind::Up(_) if view.log.marks_several() => {
+                let text = view.log.copied(&view.build);
+                return self.copied(text);
+            }
+            _ => {}
+        }
+        view.touched = true;
         Vec::new()
     }
 

@@ -196,7 +196,7 @@ fn theme(flags: &Flags, env: &Env, config: &Config) -> Theme {
 }
 
 /// Whether this user sees the screen for the first time; remembered at once.
-fn first_start(flags: &Flags, env: &Env) -> bool {
+pub(super) fn first_start(flags: &Flags, env: &Env) -> bool {
     let state = ServerPaths::new(env, flags.server.root.as_deref()).state;
     if crate::paths::private::make_readable(&state).is_err() {
         return false;

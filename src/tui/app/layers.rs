@@ -24,7 +24,7 @@ impl App {
             }
             Action::Palette => self.layer = Some(Layer::Pick(pick::State::palette(self))),
             Action::AttachId => self.layer = Some(Layer::Pick(pick::State::ids(self))),
-            Action::NewSession => self.layer = Some(Layer::Form(Box::new(form::State::new()))),
+            Action::NewSession => self.layer = Some(Layer::Form(Box::new(form::State::default()))),
             Action::Help => {
                 let state = help::State::new(&self.setup.keymap, self.focus);
                 self.layer = Some(Layer::Help(state));

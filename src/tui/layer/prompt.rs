@@ -134,16 +134,8 @@ impl State {
             }
             KeyCode::Up | KeyCode::Down => return self.go(app, key.code == KeyCode::Up),
             KeyCode::Char(letter @ ('p' | 'n')) if ctrl => return self.go(app, letter == 'p'),
-            KeyCode::Right | KeyCode::End => {
-                if self.take_ghost(app) {
-                    return Then::Stay;
-                }
-            }
-            KeyCode::Char('f' | 'e') if ctrl => {
-                if self.take_ghost(app) {
-                    return Then::Stay;
-                }
-            }
+            KeyCode::Right | KeyCode::End if self.take_ghost(app) => return Then::Stay,
+            KeyCode::Char('f' | 'e') if ctrl && self.take_ghost(app) => return Then::Stay,
             _ => {}
         }
         if self.field.key(key, event) {

@@ -1,6 +1,6 @@
 //! The mouse: a click gives the keyboard, the wheel scrolls what is under it, a drag selects or moves a border.
 
-use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
 use super::super::action::Action;
@@ -13,6 +13,9 @@ use super::App;
 /// Two clicks in this time are one double click, in milliseconds.
 const DOUBLE: i64 = 400;
 
+/// Lines that the wheel scrolls what is in front of the panes.
+const LINES: usize = 3;
+
 /// What the mouse holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drag {
@@ -24,8 +27,17 @@ pub enum Drag {
 
 impl App {
     pub(super) fn on_mouse(&mut self, event: MouseEvent) -> Vec<Effect> {
-        if self.layer.is_some() {
-            return Vec::new();
+        if let Some(layer) = &self.layer {
+            let code = match event.kind {
+                MouseEventKind::ScrollDown => KeyCode::Down,
+                MouseEventKind::ScrollUp => KeyCode::Up,
+                _ => return Vec::new(),
+            };
+            if !layer.scrolls() {
+                return Vec::new();
+            }
+            let key = App::press(code, KeyModifiers::NONE);
+            return (0..LINES).flat_map(|_| self.key(key)).collect();
         }
         let layout = self.layout();
         if let Some(strip) = layout.strip

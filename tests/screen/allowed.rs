@@ -80,7 +80,7 @@ fn the_list_itself() {
         "\x0e",
         "\u{9b}5n",
     ] {
-        assert_eq!(forbidden(bad.as_bytes()).len(), 1, "{bad:?}");
+        assert!(!forbidden(bad.as_bytes()).is_empty(), "{bad:?}");
     }
 }
 

@@ -10,7 +10,7 @@ use super::choice::WhichServer;
 use super::server::Format;
 use crate::build::flags::{self, BuildArgs};
 use crate::client::Client;
-use crate::client::choice::ServerChoice;
+use crate::client::choice::{ServerChoice, Use};
 use crate::monitor::invoke::{self, Invoke, On};
 use crate::monitor::table::{self, Word};
 use crate::paths::Env;
@@ -20,7 +20,7 @@ mod exec;
 mod json;
 mod verbs;
 
-/// Threads of the runtime: the connection is served beside the terminal.
+/// Threads of a command that may do the server's work by itself.
 const THREADS: usize = 2;
 
 const EXAMPLES: &str = "\
@@ -320,6 +320,13 @@ impl Flags {
         }
         Ok(server)
     }
+
+    /// Whether builds may run in this process.
+    fn may_work_here(&self, env: &Env) -> bool {
+        let server = self.which_server().ok();
+        let choice = server.and_then(|which| ServerChoice::new(which.server, env).ok());
+        choice.is_none_or(|choice| choice.means(env) != Use::Launch)
+    }
 }
 
 fn or(these: WhichServer, before: WhichServer) -> WhichServer {
@@ -330,10 +337,24 @@ fn or(these: WhichServer, before: WhichServer) -> WhichServer {
     }
 }
 
+/// Threads that a command needs beside the main one. When all the work is done by a server in the
+/// background, one serves the connection (it answers the server also while a stopped terminal holds the
+/// main thread up), and more would only wake each other for each key and each piece of output.
+fn threads(command: &DebugCommand, env: &Env) -> usize {
+    let here = match &command.verb {
+        None => command.flags.may_work_here(env),
+        Some(Verb::Build { flags, .. }) => {
+            flags.may_work_here(env) || command.flags.may_work_here(env)
+        }
+        Some(_) => false,
+    };
+    if here { THREADS } else { 1 }
+}
+
 /// Runs the command. `words` are those of the build, from both sides of `build`.
 pub fn run(command: DebugCommand, global: Global, words: Vec<String>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
+        .worker_threads(threads(&command, &Env::from_process()))
         .enable_all()
         .build();
     let runtime = match runtime {

@@ -7,8 +7,11 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use buildx::engine::address::{Address, Transport};
 use buildx::engine::control::Engine;
-use buildx::engine::gateway::{ContainerSpec, Gateway, Process, ProcessSpec, Target, single_ref};
+use buildx::engine::gateway::{
+    Container, ContainerSpec, Gateway, Process, ProcessSpec, Returned, Target, single_ref,
+};
 use buildx::engine::id::new_id;
+use buildx::proto::gateway::Result as GatewayResult;
 use buildx::proto::gateway::exec_message::Input;
 use buildx::proto::{control::SolveRequest, pb};
 use prost::Message;
@@ -22,14 +25,11 @@ pub struct Direct {
 pub struct Program {
     process: Process,
     ahead: Vec<u8>,
-    // The build that holds the container.
+    container: Container,
+    gateway: Gateway,
+    result: GatewayResult,
+    /// The build that holds the container.
     solve: tokio::task::JoinHandle<()>,
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.solve.abort();
-    }
 }
 
 impl Direct {
@@ -74,6 +74,9 @@ impl Direct {
         Ok(Program {
             process: container.start("program", spec).await?,
             ahead: Vec::new(),
+            container,
+            gateway,
+            result,
             solve,
         })
     }
@@ -83,6 +86,13 @@ impl Program {
     /// Types `keys`.
     pub async fn send(&mut self, keys: &str) -> Result<()> {
         Ok(self.process.input.write(keys.into()).await?)
+    }
+
+    /// Ends it and its build; returns when the engine has none of them any more.
+    pub async fn end(self) -> Result<()> {
+        self.container.release().await?;
+        self.gateway.finish(Returned::Result(self.result)).await?;
+        Ok(self.solve.await?)
     }
 
     /// Waits for `text` in what was not waited for yet; says when it had come.

@@ -101,11 +101,10 @@ impl Side for Peer {
     }
 
     fn stop(&self) -> Result<()> {
-        if let Some(pid) = self.pid() {
-            // A pid file without a process is left by one that was killed.
-            if Path::new(&format!("/proc/{pid}")).exists() {
-                process::end(pid, Signal::TERM)?;
-            }
+        // Of two clients that find no server, each starts one, and the files tell of the last only.
+        for pid in process::started_with(&[&self.program.display().to_string(), "_INTERNAL_SERVE"])?
+        {
+            process::end(pid, Signal::TERM)?;
         }
         match fs::remove_dir_all(&self.controller) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),

@@ -202,7 +202,7 @@ async fn direct_keys(bench: &Bench, what: &str, keys: usize) -> Result<()> {
             program.wait("\n").await?;
         }
     }
-    Ok(())
+    program.end().await
 }
 
 /// Before a key: long enough that everybody sleeps again, and never the same.
@@ -230,6 +230,7 @@ fn output(bench: &Bench) -> Result<()> {
             let began = Instant::now();
             program.send("\r").await?;
             let ended = program.wait(contexts::SPOKEN_ALL).await?;
+            program.end().await?;
             anyhow::Ok(contexts::spoken_bytes() / (ended - began).as_secs_f64())
         })?;
         bench.put("output", "engine", speed);

@@ -7,10 +7,11 @@ use clap::{ArgMatches, Args, Command, FromArgMatches, Subcommand};
 
 use super::Global;
 use super::choice::WhichServer;
+use super::runtime;
 use super::server::Format;
 use crate::build::flags::{self, BuildArgs};
 use crate::client::Client;
-use crate::client::choice::ServerChoice;
+use crate::client::choice::{ServerChoice, Use};
 use crate::config::Config;
 use crate::monitor::invoke::{self, Invoke, On};
 use crate::monitor::table::{self, Word};
@@ -369,6 +370,13 @@ impl Flags {
         }
         Ok(server)
     }
+
+    /// Whether builds may run in this process.
+    fn may_work_here(&self, env: &Env) -> bool {
+        let server = self.which_server().ok();
+        let choice = server.and_then(|which| ServerChoice::new(which.server, env).ok());
+        choice.is_none_or(|choice| choice.means(env) != Use::Launch)
+    }
 }
 
 fn or(these: WhichServer, before: WhichServer) -> WhichServer {
@@ -379,9 +387,24 @@ fn or(these: WhichServer, before: WhichServer) -> WhichServer {
     }
 }
 
+/// Threads that a command needs beside the main one. When all the work is done by a server in the
+/// background, one serves the connection (it answers the server also while a stopped terminal holds the
+/// main thread up), and more would only wake each other for each key and each piece of output.
+fn threads(command: &DebugCommand, env: &Env) -> usize {
+    let here = match &command.verb {
+        None => command.flags.may_work_here(env),
+        Some(Verb::Build { flags, .. }) => {
+            flags.may_work_here(env) || command.flags.may_work_here(env)
+        }
+        Some(_) => false,
+    };
+    if here { runtime::THREADS } else { 1 }
+}
+
 /// Runs the command. `words` are those of the build, from both sides of `build`.
 pub fn run(command: DebugCommand, global: Global, words: Vec<String>) -> ExitCode {
-    super::runtime::run(async {
+    let threads = threads(&command, &Env::from_process());
+    runtime::run(threads, async {
         let code = dispatch(command, global, words).await;
         code.map_or_else(|line| super::fail(&line), ExitCode::from)
     })

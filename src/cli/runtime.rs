@@ -2,13 +2,14 @@
 
 use std::process::ExitCode;
 
-/// The connection is served beside the printer or the terminal.
-const THREADS: usize = 2;
+/// Threads of a command that may do the server's work by itself: the connection is served beside the printer or the
+/// terminal.
+pub(super) const THREADS: usize = 2;
 
-/// Does `work` and gives its exit code.
-pub(super) fn run(work: impl Future<Output = ExitCode>) -> ExitCode {
+/// Does `work` with so many threads beside the main one, and gives its exit code.
+pub(super) fn run(threads: usize, work: impl Future<Output = ExitCode>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(THREADS)
+        .worker_threads(threads)
         .enable_all()
         .build();
     let runtime = match runtime {

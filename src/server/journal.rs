@@ -51,6 +51,7 @@ mod writer;
 pub use error::Error;
 pub use frame::MAX_RECORD;
 pub use frames::Frames;
+pub use meta::write_meta;
 pub use reader::Reader;
 pub use store::{Enforced, Store, Stored};
 pub use writer::Writer;

@@ -6,7 +6,7 @@
 //!                  │          │
 //!                  │          └─────▶ actor ◀── engine's stream      one for each process
 //!                  └── handles ─────▶   │  marker: reports of the wrapper taken out
-//!                                       │  output: screen, or the last of what was printed
+//!                                       │  output: screen (drawn when there is time), or the last of what was printed
 //!                                       └▶ viewers ── queue ──▶ client
 //!                                          client ── input ──▶ engine
 //! ```
@@ -25,6 +25,7 @@ mod output;
 mod owner;
 mod queue;
 mod replay;
+mod screen;
 mod viewers;
 mod wrapper;
 

@@ -146,6 +146,16 @@ impl Terminal {
         self.emulator.synchronized
     }
 
+    /// Whether the output so far ends between two sequences.
+    pub fn is_at_rest(&self) -> bool {
+        self.reader.is_at_rest()
+    }
+
+    /// Whether lines at the bottom scroll the whole of each screen: no scroll region is set.
+    pub fn scrolls_as_a_whole(&self) -> bool {
+        self.emulator.regions == [false; 2]
+    }
+
     /// The flags of the kitty keyboard protocol that the program has set; 0 means plain keys.
     pub fn keyboard_flags(&self) -> u16 {
         self.emulator.keyboard.flags(self.alternate())

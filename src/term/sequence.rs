@@ -208,6 +208,11 @@ impl Reader {
         }
     }
 
+    /// Whether what was read ends outside of any sequence; it may end within a character.
+    pub fn is_at_rest(&self) -> bool {
+        self.state == State::Ground
+    }
+
     /// What was read and not yet handed on, as bytes that bring another reader to the same state. The length
     /// of a string that is only counted begins anew.
     pub fn unfinished(&self) -> Vec<u8> {

@@ -208,3 +208,24 @@ fn screen_readers_get_lines() {
     }
     assert_eq!(screen::wanted(&with(true, false), &env, false), Ok(false));
 }
+
+#[test]
+fn one_thread_is_enough_for_a_client_of_the_background_server() {
+    let none: Env = std::iter::empty::<(&str, &str)>().collect();
+    let ci: Env = [("CI", "true")].into_iter().collect();
+    let count = |line: &str, env: &Env| threads(&parsed(line), env);
+    for (line, usual, in_ci) in [
+        ("debug", 1, 2),
+        ("debug build .", 1, 2),
+        ("debug --server=on build .", 1, 2),
+        ("debug build --server=on .", 1, 2),
+        ("debug --server=off build .", 2, 2),
+        ("debug --detach=false build .", 2, 2),
+        ("debug build --server=off .", 2, 2),
+        ("debug --server=on", 1, 1),
+        ("debug attach x", 1, 1),
+    ] {
+        assert_eq!(count(line, &none), usual, "{line}");
+        assert_eq!(count(line, &ci), in_ci, "{line} in CI");
+    }
+}

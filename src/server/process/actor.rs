@@ -19,17 +19,21 @@ use super::marker::Reports;
 use super::output::Output;
 use super::queue::Attached;
 use super::replay::{Replay, Stream};
+use super::screen::Screen;
 use super::viewers::{Viewers, cells};
 use crate::engine::gateway;
 use crate::proto::controller::{AttachStart, Client, Exited, Process, TerminalSize};
 use crate::proto::gateway::ExecMessage;
 use crate::proto::gateway::exec_message::Input;
-use crate::term::guard::Terminal;
 
 /// Requests that may wait for one process.
 const COMMANDS: usize = 64;
 /// Most bytes of output that are handled before something else gets its turn.
 const SLICE: usize = 16 << 10;
+/// What a message costs, measured in bytes of output.
+const MESSAGE: usize = 256;
+/// How long a terminal's output has to pause for its screen to be drawn without need.
+const QUIET: Duration = Duration::from_millis(20);
 /// Most bytes of what is said instead of starting.
 const WORDS: usize = 4 << 10;
 /// How long a program may take to die of SIGKILL before its container goes.
@@ -135,6 +139,8 @@ struct Actor {
     stream: Option<Streaming<ExecMessage>>,
     /// A message that was read ahead and does not belong to the slice before it.
     ahead: Option<Read>,
+    /// Bytes of output since something else had its turn; a message counts as [`MESSAGE`] more.
+    handled: usize,
     engine_input: gateway::ProcessInput,
     writer: Writer,
     stdin: bool,
@@ -152,6 +158,8 @@ struct Actor {
     /// Outputs that still come: standard output and standard error.
     open: [bool; 2],
     output: Output,
+    /// When output that waits is drawn.
+    quiet: Instant,
     viewers: Viewers,
     leader: watch::Sender<Option<u64>>,
     wake: Arc<Notify>,
@@ -177,8 +185,7 @@ pub fn spawn(
     };
     let size = cells(&size).unwrap_or((24, 80));
     let output = if tty {
-        let terminal = Terminal::new(size.0, size.1, settings.scrollback).answering(true);
-        Output::Screen(Box::new(terminal))
+        Output::Screen(Box::new(Screen::new(size.0, size.1, settings.scrollback)))
     } else {
         Output::Plain(Replay::new(settings.retained))
     };
@@ -201,6 +208,7 @@ pub fn spawn(
         engine_input: start.stream.input,
         stream: Some(start.stream.output),
         ahead: None,
+        handled: 0,
         stdin: start.stdin,
         tty,
         phase: Phase::Starting,
@@ -212,6 +220,7 @@ pub fn spawn(
         code: None,
         open: [true, true],
         output,
+        quiet: Instant::now(),
         viewers: Viewers::new(Arc::clone(&wake)),
         leader: watch::Sender::new(None),
         wake,
@@ -254,8 +263,12 @@ impl Actor {
                 message = next(&mut self.stream, &mut self.ahead), if reads => {
                     self.receive(message);
                     // A flood must not starve the others on this thread.
-                    tokio::task::yield_now().await;
+                    if self.handled >= SLICE {
+                        self.handled = 0;
+                        tokio::task::yield_now().await;
+                    }
                 }
+                () = sleep_until(self.quiet), if self.output.is_waiting() => self.draw_some(),
             }
         }
     }
@@ -363,6 +376,24 @@ impl Actor {
         })
     }
 
+    /// Draws all that waits for it.
+    fn draw(&mut self) {
+        if let Output::Screen(screen) = &mut self.output
+            && screen.draw()
+        {
+            self.viewers.renew();
+        }
+    }
+
+    /// Draws a part of what waits for it, because nothing else is to be done.
+    fn draw_some(&mut self) {
+        if let Output::Screen(screen) = &mut self.output
+            && screen.draw_some()
+        {
+            self.viewers.renew();
+        }
+    }
+
     /// Notices who has left, and gives the others what there is room for.
     fn settle(&mut self) {
         let gone = self.viewers.remove_gone();
@@ -374,6 +405,9 @@ impl Actor {
                 self.leader.send_replace(None);
             }
             self.list_clients(-i64::try_from(gone.len()).unwrap_or_default());
+        }
+        if self.viewers.want_snapshot() {
+            self.draw();
         }
         let exited = self.exited();
         self.viewers.settle(&self.output, exited.as_ref());

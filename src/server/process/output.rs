@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::replay::Replay;
+use super::screen::Screen;
 use crate::proto::controller::{Snapshot, TerminalSize};
-use crate::term::guard::{self, Terminal};
+use crate::term::guard;
 
 /// Most bytes of scrollback that a snapshot carries; a message has at most 4 MiB.
 pub const SCROLLBACK: usize = 2 << 20;
@@ -12,7 +13,7 @@ pub const SCROLLBACK: usize = 2 << 20;
 /// What those see who attach.
 pub enum Output {
     /// Of a process with a terminal.
-    Screen(Box<Terminal>),
+    Screen(Box<Screen>),
     /// The same once it has ended: a terminal takes much more memory.
     Final(guard::Snapshot),
     /// Of a process without one.
@@ -20,11 +21,12 @@ pub enum Output {
 }
 
 impl Output {
-    /// The screen with at most `scrollback` bytes of what is above; `None` without a terminal.
+    /// The screen, as far as it is drawn, with at most `scrollback` bytes of what is above; `None`
+    /// without a terminal.
     pub fn snapshot(&self, scrollback: usize) -> Option<Snapshot> {
         let scrollback = scrollback.min(SCROLLBACK);
         match self {
-            Output::Screen(terminal) => Some(message(terminal.snapshot(scrollback))),
+            Output::Screen(screen) => Some(message(screen.drawn().snapshot(scrollback))),
             Output::Final(last) => Some(message(guard::Snapshot {
                 scrollback: last_lines(&last.scrollback, scrollback).to_vec(),
                 ..last.clone()
@@ -33,10 +35,16 @@ impl Output {
         }
     }
 
+    /// Whether some of it waits to be drawn.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self, Output::Screen(screen) if screen.is_waiting())
+    }
+
     /// Keeps the last screen with `scrollback` bytes instead of the terminal.
     pub fn freeze(&mut self, scrollback: usize) {
-        if let Output::Screen(terminal) = self {
-            *self = Output::Final(terminal.snapshot(scrollback.min(SCROLLBACK)));
+        if let Output::Screen(screen) = self {
+            screen.draw();
+            *self = Output::Final(screen.drawn().snapshot(scrollback.min(SCROLLBACK)));
         }
     }
 }
@@ -82,9 +90,9 @@ mod tests {
 
     #[test]
     fn an_ended_process_shows_its_last_screen() {
-        let mut terminal = Terminal::new(2, 20, 100);
-        terminal.feed(b"first\r\nsecond\r\nthird\r\nlast");
-        let mut output = Output::Screen(Box::new(terminal));
+        let mut screen = Screen::new(2, 20, 100);
+        screen.feed(&Bytes::from_static(b"first\r\nsecond\r\nthird\r\nlast"));
+        let mut output = Output::Screen(Box::new(screen));
         let live = output.snapshot(1000).unwrap();
         output.freeze(1000);
         assert!(matches!(output, Output::Final(_)));

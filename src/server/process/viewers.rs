@@ -155,6 +155,12 @@ impl Viewers {
         }
     }
 
+    /// Whether somebody gets a snapshot at the next [`Viewers::settle`].
+    pub fn want_snapshot(&self) -> bool {
+        let mut viewers = self.list.iter();
+        viewers.any(|viewer| viewer.behind && viewer.queue.is_empty())
+    }
+
     /// Gives everybody what there is room for.
     pub fn settle(&mut self, output: &Output, ended: Option<&Exited>) {
         for viewer in &mut self.list {

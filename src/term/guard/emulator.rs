@@ -34,6 +34,8 @@ pub(super) struct Emulator {
     pub(super) focus_events: bool,
     /// Mode 2026: the program is in the middle of a frame.
     pub(super) synchronized: bool,
+    /// A scroll region may be set, on the main and on the alternate screen.
+    pub(super) regions: [bool; 2],
     pub(super) answering: bool,
     pub(super) title: String,
     pub(super) effects: Effects,
@@ -49,6 +51,7 @@ impl Emulator {
             background: Background::default(),
             focus_events: false,
             synchronized: false,
+            regions: [false; 2],
             answering: false,
             title: String::new(),
             effects: Effects::default(),
@@ -111,6 +114,7 @@ impl Emulator {
                 self.keyboard = Keyboard::default();
                 self.focus_events = false;
                 self.synchronized = false;
+                self.regions = [false; 2];
             }
             _ => {}
         }
@@ -199,6 +203,10 @@ impl Emulator {
             b'r' => {
                 // vt100 leaves the cursor at the region's top; terminals send it home.
                 let (top, bottom) = (first.min(rows), csi.value(1).min(rows));
+                let alternate = self.caught.current().alternate_screen();
+                if let Some(region) = self.regions.get_mut(usize::from(alternate)) {
+                    *region = top > 1 || !(bottom == 0 || bottom == rows);
+                }
                 let _ = write!(self.caught.pending(), "\x1b[{top};{bottom}r\x1b[H");
                 self.set_region(top, bottom);
             }

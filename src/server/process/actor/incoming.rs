@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::time::Instant;
 
-use super::{Actor, LAG, Phase, Read, SLICE, WORDS};
+use super::{Actor, LAG, MESSAGE, Phase, QUIET, Read, SLICE, WORDS};
 use crate::engine::errors;
 use crate::proto::controller::Ready;
 use crate::proto::controller::attach_output::Output as Message;
@@ -19,6 +19,7 @@ use crate::server::process::wrapper::{Said, said};
 impl Actor {
     /// Takes what the stream gave.
     pub(super) fn receive(&mut self, message: Read) {
+        self.handled += MESSAGE;
         let input = match message {
             Ok(Some(message)) => message.input,
             Ok(None) => return self.cut_off(LOST),
@@ -96,6 +97,7 @@ impl Actor {
     }
 
     fn take(&mut self, stream: Stream, data: Bytes) {
+        self.handled += data.len();
         let reports = match stream {
             Stream::Out => &mut self.out,
             Stream::Error => &mut self.error,
@@ -155,10 +157,11 @@ impl Actor {
                 replay.push(stream, bytes);
                 self.viewers.settle(&self.output, None);
             }
-            Output::Screen(terminal) => {
+            Output::Screen(screen) => {
                 // Viewers first: what they see must not wait for our own screen.
                 self.viewers.terminal(&bytes);
-                let effects = terminal.feed(&bytes);
+                let effects = screen.feed(&bytes);
+                self.quiet = Instant::now() + QUIET;
                 if !effects.replies.is_empty() {
                     self.writer
                         .try_send(Chunk::Data(Bytes::from(effects.replies)));

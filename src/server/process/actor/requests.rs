@@ -75,6 +75,7 @@ impl Actor {
         if let (true, Some(size)) = (leads, size) {
             self.set_size(size);
         }
+        self.draw();
         let exited = self.exited();
         let (viewer, receiver) = self
             .viewers
@@ -123,13 +124,13 @@ impl Actor {
 
     fn set_size(&mut self, size: (u16, u16)) {
         let (rows, cols) = size;
-        let Output::Screen(terminal) = &mut self.output else {
+        let Output::Screen(screen) = &mut self.output else {
             return;
         };
-        if terminal.size() == size {
+        if screen.drawn().size() == size {
             return;
         }
-        let effects = terminal.resize(rows, cols);
+        let effects = screen.resize(rows, cols);
         self.writer.resize(size);
         if let (true, Phase::Running(Some((pid, _)))) = (self.writer.may_be_stuck(), self.phase) {
             let (container, writer) = (Arc::clone(&self.container), self.writer.clone());

@@ -3,11 +3,11 @@ use tokio_stream::StreamExt;
 
 use super::super::queue::{Attached, BYTES};
 use super::super::replay::Replay;
+use super::super::screen::Screen;
 use super::*;
-use crate::term::guard::Terminal;
 
 fn screen() -> Output {
-    Output::Screen(Box::new(Terminal::new(4, 20, 10)))
+    Output::Screen(Box::new(Screen::new(4, 20, 10)))
 }
 
 fn attach(viewers: &mut Viewers, output: &Output, pid: u32, read_only: bool) -> Attached {
@@ -41,8 +41,8 @@ async fn who_falls_behind_gets_a_screen_and_then_the_end() {
     let mut seen = 0;
     for _ in 0..=BYTES / line.len() {
         viewers.terminal(&line);
-        if let Output::Screen(terminal) = &mut output {
-            terminal.feed(&line);
+        if let Output::Screen(screen) = &mut output {
+            screen.feed(&line);
         }
         let data = drain(&mut quick).into_iter().map(|message| match message {
             Message::Data(bytes) => bytes.len(),

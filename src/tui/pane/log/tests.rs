@@ -583,7 +583,7 @@ fn a_drag_marks_lines_and_copies_them() {
     use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
     let mut app = shown(Screen::new(80, 24), &failed(), "build 3/4");
     let place = inside(&app, Pane::Log);
-    let mut at = |app: &mut App, kind: MouseEventKind, row: u16| {
+    let at = |app: &mut App, kind: MouseEventKind, row: u16| {
         let event = MouseEvent {
             kind,
             column: place.x + 5,

@@ -11,9 +11,10 @@ measure_server() {
         >"$work/results/server.json"
 }
 
-# of WHAT WHO PERCENTILE FACTOR: one number; "-" when nothing was measured.
+# of WHAT WHO PERCENTILE FACTOR: one number; "-" when nothing was measured. Of $table: server or logs.
+table=server
 of() {
-    jq -r --arg what "$1" --arg who "$2" 'select(.what == $what and .who == $who) | .value' "$work/results/server.json" |
+    jq -r --arg what "$1" --arg who "$2" 'select(.what == $what and .who == $who) | .value' "$work/results/$table.json" |
         sort -g | awk -v p="$3" -v k="$4" '{ v[NR] = $1 } END {
             if (NR == 0) { print "-"; exit }
             i = int(NR * p / 100 + 0.999999); if (i < 1) i = 1

@@ -188,6 +188,10 @@ pub struct App {
     pub hint: bool,
     /// The key that is being handled has closed something.
     hint_closed: bool,
+    /// The session whose shell is to be opened as soon as it is known which run in it.
+    shell_wanted: Option<String>,
+    /// The session with whose end this screen is left.
+    leaving: Option<String>,
     /// The last message has changed something that is drawn.
     pub changed: bool,
     title: String,
@@ -232,6 +236,8 @@ impl App {
             stopping: None,
             interrupted: 0,
             hint_closed: false,
+            shell_wanted: None,
+            leaving: None,
             drag: None,
             click: None,
             focused: true,

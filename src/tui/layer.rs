@@ -81,6 +81,14 @@ impl Layer {
         matches!(self, Self::Prompt(_) | Self::Edit(_))
     }
 
+    /// Whether up and down move in it.
+    pub fn scrolls(&self) -> bool {
+        matches!(
+            self,
+            Self::Lines(_) | Self::Pick(_) | Self::Help(_) | Self::Edit(_)
+        )
+    }
+
     /// Takes a key. The app has no layer while this runs.
     pub fn key(&mut self, app: &mut App, key: Key, event: KeyEvent) -> Then {
         match self {

@@ -212,10 +212,9 @@ impl Loop {
 
     fn resized(&mut self) {
         let size = size(&self.terminal);
-        if size != self.app.size {
-            self.screen.resize(size);
-            self.update(Msg::Resize(size.0, size.1));
-        }
+        // Also when it is the same again: what the terminal made of the screen in between is not known.
+        self.screen.resize(size);
+        self.update(Msg::Resize(size.0, size.1));
     }
 
     fn update(&mut self, msg: Msg) {

@@ -137,10 +137,8 @@ impl Screen {
 
     /// The screen has another size.
     pub fn resize(&mut self, size: (u16, u16)) {
-        if size != self.size {
-            self.size = size;
-            self.redraw();
-        }
+        self.size = size;
+        self.redraw();
     }
 
     /// The title of the window; harmless text.

@@ -11,7 +11,14 @@ use crate::support::shared::Shared;
 fn assert_put_right(raw: &[u8]) {
     let text = String::from_utf8_lossy(raw);
     let on = text.rfind("\x1b[?1049h").expect("the alternate screen");
-    for off in ["\x1b[?1049l", "\x1b[?2004l", "\x1b[?1004l", "\x1b[?1000l", "\x1b[?1002l", "\x1b[?25h"] {
+    for off in [
+        "\x1b[?1049l",
+        "\x1b[?2004l",
+        "\x1b[?1004l",
+        "\x1b[?1000l",
+        "\x1b[?1002l",
+        "\x1b[?25h",
+    ] {
         let at = text.rfind(off).unwrap_or_else(|| panic!("no {off:?}"));
         assert!(at > on, "{off:?} is older than the screen");
     }
@@ -27,14 +34,23 @@ fn detaching_says_how_to_come_back_and_the_shell_is_there_again() {
     assert_eq!(pty.wait(), 1);
     assert_put_right(pty.raw());
     let said = String::from_utf8_lossy(pty.raw()).into_owned();
-    assert!(said.contains("lives on; come back with: buildx debug attach "), "{said}");
+    assert!(
+        said.contains("lives on; come back with: buildx debug attach "),
+        "{said}"
+    );
 
     let mut again = screen(&server, &[], 40, 120);
-    again.wait_until("the session", |screen| screen.contains("FAILED") && screen.contains("NAV"));
+    again.wait_until("the session", |screen| {
+        screen.contains("FAILED") && screen.contains("NAV")
+    });
     again.send("s");
-    again.wait_until("the shell", |screen| screen.contains("export KEPT=still-here"));
+    again.wait_until("the shell", |screen| {
+        screen.contains("export KEPT=still-here")
+    });
     again.send("echo $KEPT-indeed\r");
-    again.wait_until("its variable", |screen| screen.contains("still-here-indeed"));
+    again.wait_until("its variable", |screen| {
+        screen.contains("still-here-indeed")
+    });
     again.send("\x01q");
     again.wait();
 }

@@ -22,15 +22,23 @@ fn switching_between_sessions_keeps_a_flood_and_an_editor_alive() {
     let third = opened(&server, &contexts[2], 24, 80);
     drop(third);
     pty.wait_until("three sessions", |screen| {
-        screen.lines().filter(|line| line.contains("FAILED")).count() >= 3
+        screen
+            .lines()
+            .filter(|line| line.contains("FAILED"))
+            .count()
+            >= 3
     });
     pty.send("\x012");
-    pty.wait_until("the second session", |screen| !screen.contains("hello from vi"));
+    pty.wait_until("the second session", |screen| {
+        !screen.contains("hello from vi")
+    });
     pty.send("s");
     pty.wait_until("its flood", |screen| screen.contains("flood-"));
     pty.send("\x011");
     pty.send("\x01c");
-    pty.wait_until("the first session again", |screen| screen.contains("hello from vi"));
+    pty.wait_until("the first session again", |screen| {
+        screen.contains("hello from vi")
+    });
     pty.send("\x01q");
     pty.wait();
     other.send("\x03\x01q");
@@ -43,11 +51,17 @@ fn two_screens_show_one_shell() {
     let context = failing();
     let mut one = opened(&server, &context, 40, 120);
     let mut two = screen(&server, &[], 40, 120);
-    two.wait_until("the session", |screen| screen.contains("FAILED") && screen.contains("NAV"));
+    two.wait_until("the session", |screen| {
+        screen.contains("FAILED") && screen.contains("NAV")
+    });
     two.send("s");
-    two.wait_until("the shell", |screen| screen.contains("/srv/app #") && screen.contains("SHELL"));
+    two.wait_until("the shell", |screen| {
+        screen.contains("/srv/app #") && screen.contains("SHELL")
+    });
     two.send("echo typed-by-$((1+1))\r");
-    one.wait_until("what the other typed", |screen| screen.contains("typed-by-2"));
+    one.wait_until("what the other typed", |screen| {
+        screen.contains("typed-by-2")
+    });
     one.wait_until("the other client", |screen| screen.contains("2 clients"));
     one.send("echo typed-by-$((0+1))\r");
     two.wait_until("the answer", |screen| screen.contains("typed-by-1"));
@@ -67,7 +81,12 @@ fn a_build_started_elsewhere_appears_while_it_runs() {
     let id = buildx::engine::id::new_id().unwrap();
     let context = Context::busybox(&format!("RUN echo begun; : {id}; sleep 3\n"));
     let path = context.path().to_str().unwrap();
-    let mut build = screen(&server, &["--name", "elsewhere", "build", "--network=none", path], 24, 80);
+    let mut build = screen(
+        &server,
+        &["--name", "elsewhere", "build", "--network=none", path],
+        24,
+        80,
+    );
     pty.wait_until("the running build", |screen| {
         screen.contains("elsewhere") && screen.contains("building")
     });
@@ -83,7 +102,17 @@ fn storms_of_sizes_end_with_a_whole_screen() {
     let server = Shared::on(engine());
     let context = failing();
     let mut pty = opened(&server, &context, 40, 120);
-    for (rows, cols) in [(1, 1), (500, 200), (2, 500), (13, 49), (24, 80), (5, 19), (6, 20), (200, 500), (60, 200)] {
+    for (rows, cols) in [
+        (1, 1),
+        (500, 200),
+        (2, 500),
+        (13, 49),
+        (24, 80),
+        (5, 19),
+        (6, 20),
+        (200, 500),
+        (60, 200),
+    ] {
         pty.resize(rows, cols);
     }
     pty.resize(40, 120);
@@ -111,7 +140,12 @@ fn a_large_paste_arrives_whole() {
             .stdout(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
         String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap()
     };
     let digest = digest.split_whitespace().next().unwrap().to_owned();

@@ -91,7 +91,10 @@ impl Pty {
 
     /// Sends the program a signal.
     pub fn signal(&mut self, signal: rustix::process::Signal) {
-        let pid = self.child.process_id().and_then(|pid| i32::try_from(pid).ok());
+        let pid = self
+            .child
+            .process_id()
+            .and_then(|pid| i32::try_from(pid).ok());
         let pid = rustix::process::Pid::from_raw(pid.unwrap()).unwrap();
         rustix::process::kill_process(pid, signal).unwrap();
     }

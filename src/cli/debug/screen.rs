@@ -1,6 +1,7 @@
 //! The full screen from the command line: whether it is wanted and possible, and what it begins with.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use super::{Color, Flags, Ui};
 use crate::client::{Client, status};
@@ -59,6 +60,18 @@ pub(super) async fn build(
     request: BuildRequest,
 ) -> Result<u8, String> {
     let client = connect(flags, env).await?;
+    let directory = PathBuf::from(&wish.caller.directory);
+    if let Some(file) = recent_file(wish)
+        && let Some(words) = recent::kept(&request.arguments, &directory)
+        // A full disk is no reason not to build.
+        && let Err(error) = recent::save(&file, words)
+    {
+        let _ = writeln!(
+            std::io::stderr(),
+            "cannot write {}: {error}",
+            file.display()
+        );
+    }
     let started = client.api.clone().build(request).await;
     let started = started.map_err(|error| status::line(&error))?.into_inner();
     let build = BuildId {
@@ -66,6 +79,12 @@ pub(super) async fn build(
         build: started.build,
     };
     show(flags, env, wish, client, Begin::Build(build)).await
+}
+
+/// The file of recent builds: beside the history. Without a place for that, nothing is remembered.
+fn recent_file(wish: &Wish) -> Option<PathBuf> {
+    let history = wish.history.as_ref()?;
+    Some(history.with_file_name("recent"))
 }
 
 /// The sessions of the server on the screen.
@@ -196,7 +215,7 @@ fn theme(flags: &Flags, env: &Env, config: &Config) -> Theme {
 }
 
 /// Whether this user sees the screen for the first time; remembered at once.
-fn first_start(flags: &Flags, env: &Env) -> bool {
+pub(super) fn first_start(flags: &Flags, env: &Env) -> bool {
     let state = ServerPaths::new(env, flags.server.root.as_deref()).state;
     if crate::paths::private::make_readable(&state).is_err() {
         return false;

@@ -168,3 +168,43 @@ async fn disconnect_asks_nobody() {
     assert_eq!(verbs::disconnect(&api, "abc".into(), true).await, Ok(0));
     assert!(fake.canned().sessions.is_empty());
 }
+
+#[test]
+fn the_welcome_is_for_the_first_start_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let flags = Flags {
+        server: WhichServer {
+            root: Some(dir.path().join("root")),
+            ..WhichServer::default()
+        },
+        ..Flags::default()
+    };
+    let env = Env::from_process();
+    assert!(screen::first_start(&flags, &env));
+    assert!(!screen::first_start(&flags, &env));
+    assert!(!screen::first_start(&flags, &env));
+}
+
+#[test]
+fn screen_readers_get_lines() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.toml");
+    std::fs::write(&file, "[tui]\nscreen_reader = true\n").unwrap();
+    let env: Env = [("TERM", "xterm")].into_iter().collect();
+    let with = |screen_reader: bool, config: bool| Flags {
+        screen_reader,
+        server: WhichServer {
+            server_config: config.then(|| file.clone()),
+            ..WhichServer::default()
+        },
+        ..Flags::default()
+    };
+    for (flags, expected) in [
+        (with(false, false), false),
+        (with(true, false), true),
+        (with(false, true), true),
+    ] {
+        assert_eq!(screen::screen_reader(&flags, &env), Ok(expected));
+    }
+    assert_eq!(screen::wanted(&with(true, false), &env, false), Ok(false));
+}

@@ -1,8 +1,9 @@
 //! All sessions of a server on disk, beneath a budget.
 //!
 //! `<root>/<session>/meta` says what a session is; `<root>/<session>/<build>.trace` are the traces of
-//! its builds. A session that is being removed is first renamed to a name with a dot, so that a
-//! server that dies meanwhile leaves no half of one; the next server sweeps such names away.
+//! its builds, with the `<build>.places` and `<build>.quiet` of [`logs`](crate::server::logs) beside them. A
+//! session that is being removed is first renamed to a name with a dot, so that a server that dies
+//! meanwhile leaves no half of one; the next server sweeps such names away.
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, Metadata};

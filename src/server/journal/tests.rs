@@ -5,6 +5,7 @@ use super::*;
 
 mod crash;
 mod damage;
+mod frames;
 mod full;
 mod replay;
 mod store;

@@ -41,20 +41,15 @@ impl App {
                 Vec::new()
             }
             Yes::End { session, leave } => {
-                let mut effects = vec![run(
+                // The screen is left when the server says that it is gone.
+                self.leaving = leave.then(|| session.clone());
+                vec![run(
                     &session,
                     Command::Disconnect {
                         target: None,
                         force: true,
                     },
-                )];
-                if leave {
-                    effects.push(Effect::Leave {
-                        lines: vec![format!("Session {session} has ended.")],
-                        code: self.code,
-                    });
-                }
-                effects
+                )]
             }
             Yes::Kill(tab) => {
                 let shell = self.shells.iter().find(|shell| shell.tab == tab);

@@ -2,7 +2,7 @@
 
 use super::super::action::Action;
 use super::super::layer::prompt::What;
-use super::super::layer::{Layer, Then, form, help, lines, pick};
+use super::super::layer::{Layer, Then, help, lines, pick};
 use super::super::msg::{Effect, Msg};
 use super::App;
 use crate::monitor::listing;
@@ -24,7 +24,7 @@ impl App {
             }
             Action::Palette => self.layer = Some(Layer::Pick(pick::State::palette(self))),
             Action::AttachId => self.layer = Some(Layer::Pick(pick::State::ids(self))),
-            Action::NewSession => self.layer = Some(Layer::Form(Box::new(form::State::default()))),
+            Action::NewSession => self.layer = Some(Layer::Form(Box::default())),
             Action::Help => {
                 let state = help::State::new(&self.setup.keymap, self.focus);
                 self.layer = Some(Layer::Help(state));

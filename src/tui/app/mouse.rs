@@ -1,6 +1,6 @@
 //! The mouse: a click gives the keyboard, the wheel scrolls what is under it, a drag selects or moves a border.
 
-use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
+use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
 use ratatui::layout::Rect;
 
 use super::super::action::Action;
@@ -13,6 +13,9 @@ use super::App;
 /// Two clicks in this time are one double click, in milliseconds.
 const DOUBLE: i64 = 400;
 
+/// Lines that the wheel scrolls what is in front of the panes.
+const LINES: usize = 3;
+
 /// What the mouse holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Drag {
@@ -24,8 +27,17 @@ pub enum Drag {
 
 impl App {
     pub(super) fn on_mouse(&mut self, event: MouseEvent) -> Vec<Effect> {
-        if self.layer.is_some() {
-            return Vec::new();
+        if let Some(layer) = &self.layer {
+            let code = match event.kind {
+                MouseEventKind::ScrollDown => KeyCode::Down,
+                MouseEventKind::ScrollUp => KeyCode::Up,
+                _ => return Vec::new(),
+            };
+            if !layer.scrolls() {
+                return Vec::new();
+            }
+            let key = App::press(code, KeyModifiers::NONE);
+            return (0..LINES).flat_map(|_| self.key(key)).collect();
         }
         let layout = self.layout();
         if let Some(strip) = layout.strip
@@ -128,6 +140,9 @@ impl App {
                 Mouse::Draw => Vec::new(),
             };
         }
+        if pane == Pane::Log && !twice {
+            return self.mark_log(event, row);
+        }
         if event.row < top {
             return Vec::new();
         }
@@ -149,9 +164,28 @@ impl App {
             match pane {
                 Pane::Progress => pane::progress::click(view, rows, row),
                 Pane::Timeline => pane::timeline::click(view, rows, row),
+                Pane::Dockerfile => pane::dockerfile::click(view, rows, row),
                 _ => false,
             };
         }
+        Vec::new()
+    }
+
+    /// A click marks a line of the log, a drag several; these are copied when the button is let go.
+    fn mark_log(&mut self, event: MouseEvent, row: u16) -> Vec<Effect> {
+        let Some(view) = self.view_mut() else {
+            return Vec::new();
+        };
+        match event.kind {
+            MouseEventKind::Down(_) => view.log.mark(&view.build, row, false),
+            MouseEventKind::Drag(_) => view.log.mark(&view.build, row, true),
+            MouseEventKind::Up(_) if view.log.marks_several() => {
+                let text = view.log.copied(&view.build);
+                return self.copied(text);
+            }
+            _ => {}
+        }
+        view.touched = true;
         Vec::new()
     }
 

@@ -99,7 +99,11 @@ impl App {
                 if let Some(view) = self.views.get_mut(&id) {
                     view.inspected = Some(*inspected);
                 }
-                Vec::new()
+                let here = self.current.as_deref() == Some(id.as_str());
+                match self.shell_wanted.take_if(|wanted| *wanted == id) {
+                    Some(_) if here => self.shell_here(false),
+                    _ => Vec::new(),
+                }
             }
             Msg::Log(answer) => {
                 // A session that is not shown any more may have asked.
@@ -205,6 +209,12 @@ impl App {
             .retain(|shell| shell.session != id || shell.host());
         self.shown.remove(id);
         let mut effects = vec![Effect::Unfollow(id.to_owned())];
+        if self.leaving.as_deref() == Some(id) {
+            effects.push(Effect::Leave {
+                lines: vec![format!("Session {id} has ended.")],
+                code: self.code,
+            });
+        }
         if self.current.as_deref() == Some(id) {
             self.current = None;
             if let Some(view) = view {

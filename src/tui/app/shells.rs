@@ -133,6 +133,11 @@ impl App {
         if self.shell().is_some_and(|shell| !shell.ended()) {
             return self.focus_on(Pane::Shell);
         }
+        if view.inspected.is_none() && view.session.processes > 0 && !init {
+            // Which ones run is on its way.
+            self.shell_wanted = Some(session);
+            return Vec::new();
+        }
         let running = view.inspected.as_ref().and_then(|inspected| {
             let alive = inspected
                 .processes

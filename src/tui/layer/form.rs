@@ -160,7 +160,7 @@ impl State {
         }
         for ((at, field), part) in self.fields.iter_mut().enumerate().zip(parts) {
             match at {
-                TAGS | ARGUMENTS | MORE => field.set(&words::join(part)),
+                TAGS | ARGUMENTS | MORE => field.set(&line(&part)),
                 _ => field.set(&part.concat()),
             }
         }
@@ -241,14 +241,14 @@ impl State {
             .recent
             .iter()
             .take(RECENT)
-            .map(|given| escape::line(&words::join(given)).into_owned())
+            .map(|given| escape::line(&line(given)).into_owned())
             .collect();
         let extra = if recent.is_empty() {
             0
         } else {
             recent.len() + 1
         };
-        let rows = FIELDS.len() + 2 + extra;
+        let rows = FIELDS.len() + 1 + extra;
         let inner = text::window(theme, "new build", COLUMNS, rows, area, buf);
         // Where not all fits, what is typed into stays in sight.
         let row = match self.at.checked_sub(FIELDS.len()) {
@@ -328,5 +328,30 @@ impl State {
             );
         }
         cursor
+    }
+}
+
+/// Words as a line that is split into them again, with quotes where they are needed only.
+fn line(given: &[String]) -> String {
+    let quote = |word: &String| {
+        let odd = |letter: char| letter.is_whitespace() || "'\"\\#".contains(letter);
+        match word.is_empty() || word.contains(odd) {
+            true => words::join([word]),
+            false => word.clone(),
+        }
+    };
+    given.iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_line_is_split_into_its_words(given in prop::collection::vec("[ -~é]{0,12}", 0..5)) {
+            prop_assert_eq!(words::split(&line(&given)).unwrap(), given);
+        }
     }
 }

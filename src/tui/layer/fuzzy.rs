@@ -55,14 +55,22 @@ fn from(word: &[char], text: &[char], start: usize) -> Option<i64> {
     Some(sum * 100 - i64::try_from(start).unwrap_or(0).min(100) - behind)
 }
 
-/// The indexes of the texts that fit, the best first; all in their order when nothing is typed.
-pub fn choose<'a>(typed: &str, texts: impl Iterator<Item = &'a str>) -> Vec<usize> {
-    let mut found: Vec<(i64, usize)> = texts
-        .enumerate()
-        .filter_map(|(index, text)| Some((score(typed, text)?, index)))
-        .collect();
-    found.sort_by_key(|(score, index)| (std::cmp::Reverse(*score), *index));
-    found.into_iter().map(|(_, index)| index).collect()
+/// The indexes of the texts that fit, the best first; all in their order when nothing is typed. A text has a name and
+/// what is said of it: those whose names fit come before the others.
+pub fn choose<'a>(typed: &str, texts: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<usize> {
+    let fits = |(index, (name, about)): (usize, (&str, &str))| {
+        if let Some(score) = score(typed, name) {
+            return Some((true, score, index));
+        }
+        let score = score(typed, &format!("{name} {about}"))?;
+        Some((false, score, index))
+    };
+    let mut found: Vec<(bool, i64, usize)> = texts.enumerate().filter_map(fits).collect();
+    if typed.trim().is_empty() {
+        return found.into_iter().map(|(_, _, index)| index).collect();
+    }
+    found.sort_by_key(|(named, score, index)| (!named, std::cmp::Reverse(*score), *index));
+    found.into_iter().map(|(_, _, index)| index).collect()
 }
 
 #[cfg(test)]
@@ -74,7 +82,7 @@ mod tests {
     fn beginnings_of_words_and_neighbours_come_first() {
         let texts = ["next-session", "previous-session", "sessions", "host-shell"];
         let best = |typed| {
-            choose(typed, texts.iter().copied())
+            choose(typed, texts.iter().map(|text| (*text, "of sessions")))
                 .first()
                 .map(|index| texts[*index])
         };
@@ -84,7 +92,9 @@ mod tests {
         assert_eq!(best("hsh"), Some("host-shell"));
         assert_eq!(best("session prev"), Some("previous-session"));
         assert_eq!(best("xyz"), None);
-        assert_eq!(choose("", texts.iter().copied()), [0, 1, 2, 3]);
+        let pairs = [("inspect", "show everything"), ("shell", "open one")];
+        assert_eq!(choose("", pairs.into_iter()), [0, 1]);
+        assert_eq!(choose("sh", pairs.into_iter()), [1, 0]);
         assert!(score("ÄB", "xäb").is_some());
     }
 

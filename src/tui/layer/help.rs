@@ -113,8 +113,11 @@ impl State {
             }),
             Row::Heading(_) => false,
         };
-        let texts: Vec<String> = rows.iter().map(|row| row.text()).collect();
-        let fit = fuzzy::choose(typed, texts.iter().map(String::as_str));
+        let texts = rows.iter().map(|row| match row {
+            Row::Key(_, name, about) => (name.as_str(), about.as_str()),
+            Row::Heading(title) => (title.as_str(), ""),
+        });
+        let fit = fuzzy::choose(typed, texts);
         let mut shown: Vec<Row> = rows
             .iter()
             .filter(|row| same(row))
@@ -207,16 +210,6 @@ impl State {
             );
         }
         Some(cursor)
-    }
-}
-
-impl Row {
-    /// What is searched.
-    fn text(&self) -> String {
-        match self {
-            Self::Heading(title) => title.clone(),
-            Self::Key(keys, name, about) => format!("{name} {about} {keys}"),
-        }
     }
 }
 

@@ -50,8 +50,6 @@ pub struct State {
     title: &'static str,
     field: Field,
     items: Vec<Item>,
-    /// What is searched of each.
-    texts: Vec<String>,
     /// The items that fit, the best first.
     shown: Vec<usize>,
     at: usize,
@@ -61,16 +59,11 @@ pub struct State {
 
 impl State {
     fn new(title: &'static str, items: Vec<Item>, open: bool) -> Self {
-        let texts = items
-            .iter()
-            .map(|item| format!("{} {}", item.name, item.about))
-            .collect();
         let shown = (0..items.len()).collect();
         Self {
             title,
             field: Field::default(),
             items,
-            texts,
             shown,
             at: 0,
             open,
@@ -168,7 +161,8 @@ impl State {
     }
 
     fn look(&mut self) {
-        let texts = self.texts.iter().map(String::as_str);
+        let items = self.items.iter();
+        let texts = items.map(|item| (item.name.as_str(), item.about.as_str()));
         self.shown = fuzzy::choose(self.field.text(), texts);
         self.at = 0;
     }

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use crossterm::event::{KeyCode, KeyModifiers};
 
-use super::super::fixture::{BEGAN, Screen, Script, screen, step};
+use super::super::fixture::{BEGAN, Screen, Script, screen, step, text};
 use super::super::keymap::Key;
 use super::super::layout::Pane;
 use super::super::msg::{BuildId, Found, Msg, NotWritten};
@@ -99,12 +99,26 @@ fn prompt(app: &App) -> &str {
     }
 }
 
+/// What is in front alone: panes have snapshots of their own.
+fn front(app: &App) -> String {
+    let area = Rect::new(0, 0, app.size.0, app.size.1);
+    let mut buf = Buffer::empty(area);
+    let footer = app.layout().footer;
+    match &app.layer {
+        Some(layer) => {
+            layer.draw(app, area, footer, &mut buf);
+        }
+        None => which::draw(app, area, area.bottom() - 1, &mut buf),
+    }
+    text(&buf)
+}
+
 /// The layer at every size.
 fn snapshots(name: &str, open: impl Fn(&mut App)) {
     for size in SIZES {
         let mut app = app_of(size);
         open(&mut app);
-        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), screen(&app));
+        insta::assert_snapshot!(format!("{name}_{}x{}", size.0, size.1), front(&app));
     }
 }
 
@@ -303,7 +317,15 @@ fn help_begins_with_this_pane_and_is_searched() {
         state.rows()[0],
         help::Row::Heading("in this pane: log".to_owned())
     );
-    assert!(matches!(&state.rows()[1], help::Row::Key(keys, ..) if keys == "/"));
+    let of_log = |row: &help::Row| matches!(row, help::Row::Key(keys, ..) if keys == "/");
+    let first = state.rows().iter().position(of_log).unwrap();
+    let other = |row: &help::Row| *row == help::Row::Heading("everywhere".to_owned());
+    assert!(first < state.rows().iter().position(other).unwrap());
+    // Something of the log stays in sight.
+    let mut wide = app_of((120, 40));
+    wide.focus = Pane::Log;
+    press(&mut wide, &["?"]);
+    assert!(screen(&wide).contains("── log"), "{}", screen(&wide));
     press(&mut app, &["z"]);
     let Some(Layer::Help(state)) = &app.layer else {
         panic!("no help");
@@ -712,8 +734,38 @@ fn each_layer_as_it_looks() {
     });
     for size in SIZES {
         let (app, _) = editing(size, DOCKERFILE);
-        insta::assert_snapshot!(format!("editor_{}x{}", size.0, size.1), screen(&app));
+        insta::assert_snapshot!(format!("editor_{}x{}", size.0, size.1), front(&app));
     }
+}
+
+#[test]
+fn the_wheel_moves_in_what_is_in_front() {
+    let mut app = app();
+    let wheel = || {
+        Msg::Mouse(crossterm::event::MouseEvent {
+            kind: crossterm::event::MouseEventKind::ScrollDown,
+            column: 1,
+            row: 1,
+            modifiers: KeyModifiers::NONE,
+        })
+    };
+    press(&mut app, &["?"]);
+    let before = screen(&app);
+    tell(&mut app, wheel());
+    assert_ne!(screen(&app), before);
+    // A question is not answered by it.
+    press(&mut app, &["esc", "Q"]);
+    tell(&mut app, wheel());
+    assert!(matches!(app.layer, Some(Layer::Ask { .. })));
+}
+
+#[test]
+fn the_welcome_goes_with_any_key() {
+    let mut app = app();
+    app.hint = true;
+    assert!(screen(&app).contains("welcome"));
+    press(&mut app, &["j"]);
+    assert!(!screen(&app).contains("welcome"));
 }
 
 #[test]

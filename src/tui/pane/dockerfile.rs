@@ -149,6 +149,18 @@ pub fn act(view: &mut View, action: Action, rows: u16) -> Then {
     Then::Done
 }
 
+/// A click into a row, from 0; gives whether a line is there.
+pub fn click(view: &mut View, rows: u16, row: u16) -> bool {
+    let state = &mut view.dockerfile;
+    let line = state.top + usize::from(row);
+    if row >= rows || line > state.last() {
+        return false;
+    }
+    state.cursor = line;
+    state.by_hand = true;
+    true
+}
+
 fn select(view: &mut View) -> Then {
     let line = view.dockerfile.source.lines.get(view.dockerfile.cursor);
     let Some(step) = line.and_then(|line| line.steps.first().copied()) else {
@@ -247,9 +259,7 @@ impl Row<'_> {
             None => None,
         };
         let (glyph, role) = match mark {
-            Some(mark) if line.first || line.blamed || mark == Mark::Warning => {
-                (theme.glyph(mark), mark.role())
-            }
+            Some(mark) if line.first || mark == Mark::Warning => (theme.glyph(mark), mark.role()),
             Some(mark) if line.steps.len() + usize::from(line.blamed) > 0 => {
                 (theme.vertical(), mark.role())
             }
@@ -269,7 +279,7 @@ impl Row<'_> {
             ..area
         };
         let base = match mark {
-            Some(Mark::Failed) if line.blamed || line.first => theme.style(Role::Error),
+            Some(Mark::Failed) => theme.style(Role::Error),
             _ => theme.style(Role::Text),
         };
         let text = Text {
@@ -374,7 +384,7 @@ fn state_of(line: &Line, build: &Build, now: i64) -> Option<Found> {
         (Some(mark), false) => mark,
         (None, false) => return None,
     };
-    if !line.first && !line.blamed {
+    if !line.first {
         let words = String::new();
         return Some(Found { mark, words });
     }
@@ -385,7 +395,7 @@ fn state_of(line: &Line, build: &Build, now: i64) -> Option<Found> {
         Mark::Cached => "CACHED".to_owned(),
         Mark::Waiting if ended => "not run".to_owned(),
         Mark::Waiting => String::new(),
-        Mark::Failed if !line.first => "ERROR".to_owned(),
+        Mark::Failed if line.steps.is_empty() => "ERROR".to_owned(),
         Mark::Failed => match exit {
             Some(code) => format!("exit {code}  {:.1}s", seconds(longest)),
             None => format!("ERROR  {:.1}s", seconds(longest)),

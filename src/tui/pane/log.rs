@@ -239,6 +239,11 @@ impl State {
         self.here = Some(number);
     }
 
+    /// Whether more than one line is marked.
+    pub fn marks_several(&self) -> bool {
+        self.marked.is_some_and(|(one, other)| one != other)
+    }
+
     /// The text that is marked, of the match that the eye is on, or of all lines that can be seen; without colours.
     pub fn copied(&self, build: &Build) -> String {
         let range = match (self.marked, self.here) {

@@ -23,7 +23,7 @@ pub struct Line {
     pub spans: Spans,
     /// The steps that it belongs to.
     pub steps: Vec<StepId>,
-    /// It is the first line of one of them.
+    /// It is the first line of one of them, or of what the builder blames.
     pub first: bool,
     /// The builder blames it.
     pub blamed: bool,
@@ -161,7 +161,9 @@ impl Source {
                 continue;
             }
             for range in &excerpt.ranges {
-                for (_, line) in within(&mut self.lines, range.start, range.end) {
+                for (number, line) in within(&mut self.lines, range.start, range.end) {
+                    // A step says by itself where it begins.
+                    line.first |= line.steps.is_empty() && number == range.start;
                     line.blamed = true;
                 }
             }

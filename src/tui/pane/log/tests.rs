@@ -579,6 +579,35 @@ fn a_search_is_seen() {
 }
 
 #[test]
+fn a_drag_marks_lines_and_copies_them() {
+    use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let mut app = shown(Screen::new(80, 24), &failed(), "build 3/4");
+    let place = inside(&app, Pane::Log);
+    let mut at = |app: &mut App, kind: MouseEventKind, row: u16| {
+        let event = MouseEvent {
+            kind,
+            column: place.x + 5,
+            row: place.y + row,
+            modifiers: KeyModifiers::NONE,
+        };
+        app.update(app.now, Msg::Mouse(event))
+    };
+    at(&mut app, MouseEventKind::Down(MouseButton::Left), 19);
+    at(&mut app, MouseEventKind::Drag(MouseButton::Left), 18);
+    let effects = at(&mut app, MouseEventKind::Up(MouseButton::Left), 18);
+    let copied = effects.iter().find_map(|effect| match effect {
+        Effect::Clipboard(text) => std::str::from_utf8(text).ok(),
+        _ => None,
+    });
+    let copied = copied.unwrap_or_default();
+    assert!(
+        copied.starts_with("--- FAIL: TestParse (0.02s)\n\tparse_test"),
+        "{copied:?}"
+    );
+    assert_eq!(copied.lines().count(), 2);
+}
+
+#[test]
 fn why_there_are_no_lines() {
     for (name, words) in [
         ("build 2/4", "Cached: this step did not run"),

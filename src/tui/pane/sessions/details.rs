@@ -149,7 +149,13 @@ pub fn lines(app: &App, width: u16) -> Vec<Line> {
         Some((builder, driver)) => (builder.clone(), driver.clone()),
         None => (escape::line(&session.builder).into_owned(), String::new()),
     };
-    let context = escape::line(&session.context);
+    let told = view.inspected.as_ref().map(|told| told.directory.as_str());
+    let context = match (session.context.as_str(), told) {
+        // Whose directory that was is what is worth to know.
+        (".", Some(directory)) if !directory.is_empty() => directory,
+        (context, _) => context,
+    };
+    let context = escape::line(context);
     let mut place = Vec::new();
     if !builder.0.is_empty() {
         place.push(Line::item(builder.0, builder.1));

@@ -120,6 +120,17 @@ fn tabs_of_this_screen_come_first_and_once() {
 }
 
 #[test]
+fn a_context_of_a_dot_is_shown_as_the_directory_that_it_was() {
+    let mut script = Script::new("web");
+    script.session.context = ".".to_owned();
+    script.inspected.directory = "/home/me/web".to_owned();
+    let mut app = Screen::new(120, 40).app();
+    script.tell(&mut app, 1.0);
+    let shown = shown(&app, (30, 30), false);
+    assert!(shown.contains("/home/me/web"), "{shown}");
+}
+
+#[test]
 fn the_state_is_kept_for_whole_minutes() {
     let mut app = five();
     let view = app.view_mut().unwrap();

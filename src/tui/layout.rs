@@ -282,7 +282,8 @@ impl Layout {
         self.panes.push((Pane::Progress, top));
         let (bars, log) = split_top(
             rest,
-            (rest.height / 3).min(wanted.steps.max(3).saturating_add(2)),
+            adjust(rest.height / 3, 0, 3, rest.height.saturating_sub(3))
+                .min(wanted.steps.max(3).saturating_add(2)),
         );
         self.panes.push((Pane::Timeline, bars));
         self.panes.push((Pane::Log, log));

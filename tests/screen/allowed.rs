@@ -19,7 +19,8 @@ fn forbidden(raw: &[u8]) -> Vec<String> {
         if length == 0 {
             found.push(sequence.chars().take(24).collect());
         }
-        rest = &sequence[length.max(1)..];
+        let first = sequence.chars().next().map_or(1, char::len_utf8);
+        rest = &sequence[length.max(first)..];
     }
     found
 }

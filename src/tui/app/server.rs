@@ -173,6 +173,10 @@ impl App {
         if new || !self.order.contains(&id) {
             self.order.push(id.clone());
         }
+        if self.current.is_none() && self.complete {
+            // The first one on an empty screen.
+            return self.choose(&id);
+        }
         if self.current.as_deref() != Some(id.as_str()) {
             return Vec::new();
         }

@@ -30,7 +30,7 @@ use rustix::process::Signal;
 #[path = "server/process.rs"]
 mod process;
 
-/// Bytes of each log.
+/// Bytes of a log.
 const LONG: usize = 1 << 30;
 
 /// The digest of the step.
@@ -45,6 +45,7 @@ struct Shape {
     name: &'static str,
     message: usize,
     colours: bool,
+    bytes: usize,
 }
 
 const SHAPES: [Shape; 3] = [
@@ -52,16 +53,20 @@ const SHAPES: [Shape; 3] = [
         name: "plain",
         message: 32 << 10,
         colours: false,
+        bytes: LONG,
     },
     Shape {
         name: "coloured",
         message: 32 << 10,
         colours: true,
+        bytes: LONG,
     },
     Shape {
         name: "short",
         message: 1,
         colours: false,
+        // What comes with each message makes a trace of 1 GiB of it.
+        bytes: LONG / 4,
     },
 ];
 
@@ -146,9 +151,9 @@ impl Bench<'_> {
             ..Vertex::default()
         };
         put(status(vec![vertex.clone()], Vec::new()))?;
-        while bytes < LONG {
+        while bytes < self.shape.bytes {
             let mut logs = Vec::new();
-            while logs.len() < 64 && bytes < LONG {
+            while logs.len() < 64 && bytes < self.shape.bytes {
                 let msg = lines.message(self.shape.message);
                 bytes += msg.len();
                 logs.push(VertexLog {
@@ -181,7 +186,10 @@ impl Bench<'_> {
             ..Record::default()
         };
         write_meta(&self.session(), &record.encode())?;
-        self.put("index.speed", LONG as f64 / indexing.as_secs_f64());
+        self.put(
+            "index.speed",
+            self.shape.bytes as f64 / indexing.as_secs_f64(),
+        );
         let size = |name| fs::metadata(self.session().join(name)).map(|data| data.len());
         self.put("index.bytes", (size("1.places")? + size("1.quiet")?) as f64);
         Ok(())

@@ -31,8 +31,8 @@ logs_table() {
 ## Logs of 1 GiB
 
 The server alone, which has just started and finds a finished session: lines of 15 to 60 bytes, plain and coloured in
-messages of 32 KiB, and plain in messages of one line each. Times are those of calls over the socket. Targets are for
-the first.
+messages of 32 KiB; and 256 MiB of plain ones in messages of one line each, whose trace is as large. Times are those of
+calls over the socket. Targets are for the first.
 
 | what | plain | coloured | a message a line | to reach | reached |
 |---|---|---|---|---|---|

@@ -1,6 +1,8 @@
 //! A raw line → what a terminal may see of it. Each line is filtered on its own, so that it is the same wherever reading
 //! begins: a colour that an earlier line has set is not known.
 
+use memchr::memchr2;
+
 use crate::term::escape::{Filter, Sink};
 
 /// Whether a text is printable ASCII, tabs and newlines: then it stays as it is.
@@ -11,10 +13,47 @@ pub fn plain(text: &[u8]) -> bool {
         .all(|block| !block.iter().fold(false, |found, byte| found | odd(*byte)))
 }
 
+/// Longest parameters of a sequence that [`strip`] knows; the filter has about this limit, too.
+const PARAMETERS: usize = 60;
+
+/// Copies a text of any lines without what the filter drops from it when colours do not stay: colours, "erase in line",
+/// and carriage returns before newlines. False when there may be more for the filter to do; then `out` is of no use.
+pub fn strip(text: &[u8], out: &mut Vec<u8>) -> bool {
+    out.clear();
+    let mut rest = text;
+    while let Some(at) = memchr2(b'\x1b', b'\r', rest) {
+        let (before, behind) = rest.split_at_checked(at).unwrap_or((rest, &[]));
+        out.extend_from_slice(before);
+        rest = match behind {
+            [b'\r', b'\n', ..] => behind.get(1..).unwrap_or_default(),
+            [b'\x1b', b'[', sequence @ ..] => match dropped(sequence) {
+                Some(rest) => rest,
+                None => return false,
+            },
+            _ => return false,
+        };
+    }
+    out.extend_from_slice(rest);
+    plain(out)
+}
+
+/// What follows a sequence that the filter drops; `None` when it is another one.
+fn dropped(sequence: &[u8]) -> Option<&[u8]> {
+    let inside = |byte: &&u8| (b'0'..=b';').contains(*byte);
+    let length = sequence.iter().take(PARAMETERS).take_while(inside).count();
+    let (parameters, end) = sequence.split_at_checked(length)?;
+    let (last, rest) = end.split_first()?;
+    match (last, parameters) {
+        (b'm', _) | (b'K', b"" | b"0" | b"1" | b"2") => Some(rest),
+        _ => None,
+    }
+}
+
 /// Filters lines, one after the other into the same memory.
 #[derive(Debug)]
 pub struct Cleaner {
     colours: bool,
+    stripped: Vec<u8>,
     out: Last,
 }
 
@@ -46,6 +85,7 @@ impl Cleaner {
     pub fn new(colours: bool) -> Self {
         Self {
             colours,
+            stripped: Vec::new(),
             out: Last::default(),
         }
     }
@@ -54,6 +94,9 @@ impl Cleaner {
     pub fn clean<'a>(&'a mut self, line: &'a [u8]) -> &'a [u8] {
         if plain(line) {
             return line;
+        }
+        if !self.colours && strip(line, &mut self.stripped) {
+            return &self.stripped;
         }
         self.out.text.clear();
         self.out.replaced = false;
@@ -66,6 +109,8 @@ impl Cleaner {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn cleaned(colours: bool, line: &[u8]) -> String {
@@ -91,6 +136,28 @@ mod tests {
         assert!(plain(b"a\tb\n~ "));
         for odd in [0u8, 0x1b, b'\r', 0x7f, 0x80, 0xff] {
             assert!(!plain(&[b'a', odd]), "{odd}");
+        }
+    }
+
+    proptest! {
+        /// What is stripped fast is what the filter leaves, for every line.
+        #[test]
+        fn the_fast_way_is_the_slow_way(pieces in proptest::collection::vec(0usize..12, 0..20)) {
+            let all = [
+                "a", "b c", "\x1b[31m", "\x1b[0;1;38:5:9m", "\x1b[K", "\x1b[2K", "\x1b[3K", "\r\n", "\n", "\r", "\x1b", "é",
+            ];
+            let text: String = pieces.iter().map(|piece| all[*piece]).collect();
+            let mut fast = Vec::new();
+            if strip(text.as_bytes(), &mut fast) {
+                let slow: Vec<String> = text.split('\n').map(|line| {
+                    let mut last = Last::default();
+                    let mut filter = Filter::new(false);
+                    filter.push(line.as_bytes(), &mut last);
+                    filter.finish(&mut last);
+                    last.text
+                }).collect();
+                prop_assert_eq!(String::from_utf8(fast).unwrap(), slow.join("\n"));
+            }
         }
     }
 }

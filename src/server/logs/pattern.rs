@@ -5,7 +5,7 @@ use memchr::{memchr, memchr_iter};
 use regex::bytes::{Regex, RegexBuilder};
 use tonic::Status;
 
-use super::clean::{Cleaner, plain};
+use super::clean::{Cleaner, plain, strip};
 use crate::proto::controller::LogPattern;
 
 /// Most bytes of a compiled expression.
@@ -24,6 +24,7 @@ pub struct Searcher {
     /// No match can go beyond a line, so that many lines can be searched at once.
     at_once: bool,
     cleaner: Cleaner,
+    stripped: Vec<u8>,
 }
 
 impl Searcher {
@@ -59,6 +60,7 @@ impl Searcher {
             pattern: compiled,
             at_once: !pattern.regex && !text.contains('\n'),
             cleaner: Cleaner::new(false),
+            stripped: Vec::new(),
         })
     }
 
@@ -79,34 +81,44 @@ impl Searcher {
         }
     }
 
-    /// Looks at whole raw lines, each with its newline: says which match, by their place among them and in raw, and
-    /// how many lines there are.
-    pub fn lines(&mut self, whole: &[u8], mut found: impl FnMut(u64, &[u8])) -> u64 {
-        let mut count = 0;
-        if !self.at_once || !plain(whole) {
-            for line in whole.split_inclusive(|byte| *byte == b'\n') {
-                let line = line.strip_suffix(b"\n").unwrap_or(line);
-                if self.line(line) {
-                    found(count, line);
-                }
-                count += 1;
-            }
-            return count;
+    /// Looks at whole raw lines, each with its newline: says which match, by their place among them, and how many
+    /// lines there are.
+    pub fn lines(&mut self, whole: &[u8], mut found: impl FnMut(u64)) -> u64 {
+        if self.at_once && plain(whole) {
+            return self.plain_lines(whole, found);
         }
+        if self.at_once {
+            let mut stripped = std::mem::take(&mut self.stripped);
+            let done = strip(whole, &mut stripped);
+            let lines = done.then(|| self.plain_lines(&stripped, &mut found));
+            self.stripped = stripped;
+            if let Some(lines) = lines {
+                return lines;
+            }
+        }
+        let mut count = 0;
+        for line in whole.split_inclusive(|byte| *byte == b'\n') {
+            if self.line(line.strip_suffix(b"\n").unwrap_or(line)) {
+                found(count);
+            }
+            count += 1;
+        }
+        count
+    }
+
+    /// The same for lines that are harmless.
+    fn plain_lines(&self, whole: &[u8], mut found: impl FnMut(u64)) -> u64 {
         let newlines = |from: usize, to: usize| {
             let between = whole.get(from..to).unwrap_or_default();
             memchr_iter(b'\n', between).count() as u64
         };
-        let mut start = 0;
+        let (mut start, mut count) = (0, 0);
         while let Some(at) = self.find(whole, start) {
             count += newlines(start, at);
-            let before = whole.get(start..at).unwrap_or_default();
-            let begin = memchr::memrchr(b'\n', before).map_or(start, |last| start + last + 1);
-            let behind = whole.get(at..).unwrap_or_default();
-            let end = memchr(b'\n', behind).map_or(whole.len(), |next| at + next);
-            found(count, whole.get(begin..end).unwrap_or_default());
+            found(count);
             count += 1;
-            start = end + 1;
+            let behind = whole.get(at..).unwrap_or_default();
+            start = memchr(b'\n', behind).map_or(whole.len(), |next| at + next + 1);
         }
         count + newlines(start, whole.len())
     }
@@ -129,9 +141,14 @@ mod tests {
     }
 
     fn found(searcher: &mut Searcher, whole: &[u8]) -> (Vec<(u64, String)>, u64) {
+        let texts: Vec<_> = String::from_utf8_lossy(whole)
+            .lines()
+            .map(str::to_owned)
+            .collect();
         let mut all = Vec::new();
-        let lines = searcher.lines(whole, |at, line| {
-            all.push((at, String::from_utf8_lossy(line).into_owned()));
+        let lines = searcher.lines(whole, |at| {
+            let text = texts.get(usize::try_from(at).unwrap()).unwrap();
+            all.push((at, text.clone()));
         });
         (all, lines)
     }
@@ -146,6 +163,13 @@ mod tests {
         assert_eq!(all.len(), 3);
         let (all, _) = found(&mut searcher("^x?ab$|^$", true, false), text);
         assert_eq!(all, [(2, String::new()), (3, "xab".into())]);
+    }
+
+    #[test]
+    fn colours_are_passed_over_many_lines_at_once() {
+        let text = b"\x1b[32mab\x1b[0m\r\na\x1b[1mb\nno\n";
+        let (all, lines) = found(&mut searcher("ab", false, false), text);
+        assert_eq!((all.len(), all[1].0, lines), (2, 1, 3));
     }
 
     #[test]

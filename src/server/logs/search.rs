@@ -124,7 +124,7 @@ impl<A: Answers> Look for Search<'_, A> {
 impl<A> Sink for Search<'_, A> {
     fn lines(&mut self, _: &Chunk<'_>, whole: &[u8]) {
         let first = self.next;
-        let lines = self.searcher.lines(whole, |at, _| {
+        let lines = self.searcher.lines(whole, |at| {
             if first + at >= self.from {
                 self.count += 1;
                 if self.room > 0 {

@@ -215,23 +215,23 @@ impl Look for Window<'_> {
 impl Sink for Window<'_> {
     fn lines(&mut self, chunk: &Chunk<'_>, whole: &[u8]) {
         let first = self.next;
-        match self.filter.take() {
-            Some(mut filter) => {
-                let count = filter.lines(whole, |at, text| {
-                    self.take(first + at, Found::in_chunk(chunk, text))
-                });
-                self.next += count;
-                self.filter = Some(filter);
+        let mut hits = Vec::new();
+        if let Some(filter) = &mut self.filter {
+            self.next += filter.lines(whole, |at| hits.push(first + at));
+            if hits.is_empty() {
+                return;
             }
-            None => {
-                for line in whole.split_inclusive(|byte| *byte == b'\n') {
-                    let number = self.next;
-                    self.next += 1;
-                    if number >= self.from {
-                        let text = line.strip_suffix(b"\n").unwrap_or(line);
-                        self.take(number, Found::in_chunk(chunk, text));
-                    }
-                }
+        }
+        let mut hits = hits.into_iter().peekable();
+        for (number, line) in (first..).zip(whole.split_inclusive(|byte| *byte == b'\n')) {
+            if self.filter.is_none() {
+                self.next += 1;
+            } else if hits.next_if_eq(&number).is_none() {
+                continue;
+            }
+            if number >= self.from {
+                let text = line.strip_suffix(b"\n").unwrap_or(line);
+                self.take(number, Found::in_chunk(chunk, text));
             }
         }
     }

@@ -42,7 +42,7 @@ HEAD
     log_row '100 lines from anywhere, p50' ms %.2f '' '' window 50 1000
     log_row '100 lines from anywhere, p99' ms %.2f most 10 window 99 1000
     log_row 'memory of the server for it' MiB %.1f most 8 memory.window 50 0.00000095367431640625
-    log_row 'search, a match in 1000 lines: first hit' ms %.0f most 50 search.first 50 1000
+    log_row 'search, a match in 1000 lines: first hit' ms %.1f most 50 search.first 50 1000
     log_row 'search, a match in 1000 lines: all' s %.2f most 0.5 search 50 1
     log_row 'search, no match' s %.2f most 0.5 search.never 50 1
     log_row 'search, a regular expression' s %.2f '' '' search.regex 50 1

@@ -102,8 +102,7 @@ impl Side for Peer {
 
     fn stop(&self) -> Result<()> {
         // Of two clients that find no server, each starts one, and the files tell of the last only.
-        for pid in process::started_with(&[&self.program.display().to_string(), "_INTERNAL_SERVE"])?
-        {
+        for pid in started_with(&[&self.program.display().to_string(), "_INTERNAL_SERVE"])? {
             process::end(pid, Signal::TERM)?;
         }
         match fs::remove_dir_all(&self.controller) {
@@ -111,4 +110,23 @@ impl Side for Peer {
             _ => Ok(()),
         }
     }
+}
+
+/// The processes whose first arguments are these.
+fn started_with(arguments: &[&str]) -> Result<Vec<u32>> {
+    let mut wanted = arguments.join("\0").into_bytes();
+    wanted.push(0);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        // Some have ended since they were listed.
+        let Ok(words) = std::fs::read(entry.path().join("cmdline")) else {
+            continue;
+        };
+        if words.starts_with(&wanted) {
+            let name = entry.file_name();
+            found.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
+        }
+    }
+    Ok(found)
 }

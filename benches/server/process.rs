@@ -27,22 +27,3 @@ pub fn end(pid: u32, signal: Signal) -> Result<()> {
     anyhow::ensure!(ended > 0, "process {pid:?} did not end on {signal:?}");
     Ok(())
 }
-
-/// The processes whose first arguments are these.
-pub fn started_with(arguments: &[&str]) -> Result<Vec<u32>> {
-    let mut wanted = arguments.join("\0").into_bytes();
-    wanted.push(0);
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir("/proc")? {
-        let entry = entry?;
-        // Some have ended since they were listed.
-        let Ok(words) = std::fs::read(entry.path().join("cmdline")) else {
-            continue;
-        };
-        if words.starts_with(&wanted) {
-            let name = entry.file_name();
-            found.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
-        }
-    }
-    Ok(found)
-}

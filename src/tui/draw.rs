@@ -8,6 +8,7 @@ use super::action::{Action, spec_of};
 use super::app::{App, Link, WHICH, state_mark, state_word, step_label};
 use super::layer::{self, Layer};
 use super::layout::{Class, Pane};
+use super::pane::progress::Counts;
 use super::pane::text::{cells, clear, fill, middle, put, put_right};
 use super::pane::{self, Look};
 use super::session::View;
@@ -193,21 +194,23 @@ fn summary(app: &App, view: &View) -> String {
     let session = &view.session;
     let elapsed = seconds(view.build.elapsed(session, app.now));
     let state = state_word(session);
-    let (done, all) = if view.build.trace.steps.is_empty() {
+    // Counted when the state changes, so that drawing does not go through the steps.
+    let Counts {
+        all,
+        done,
+        cached,
+        errors,
+        warnings,
+    } = view.progress.counts();
+    let (done, all) = if all == 0 {
         (session.steps_done as usize, session.steps as usize)
     } else {
-        view.build.trace.count()
+        (done, all)
     };
     let steps = &view.build.trace.steps;
-    let cached = steps
-        .iter()
-        .filter(|step| step.cached && !step.hidden)
-        .count();
-    let warnings: usize = steps.iter().map(|step| step.warnings.len()).sum();
-    let errors = steps.iter().filter(|step| step.failed()).count();
     let mut words = vec![state.to_owned()];
-    if let Some(step) = view.build.failed_step().and_then(|step| steps.get(step))
-        && session.state() == SessionState::Failed
+    if session.state() == SessionState::Failed
+        && let Some(step) = view.build.failed_step().and_then(|step| steps.get(step))
     {
         words.push(format!("at {}", step_label(&step.name)));
     }

@@ -1,1 +1,224 @@
+//! The whole screen in every state at every class of size, and what keys do to the state.
 
+use crossterm::event::{KeyCode, KeyModifiers};
+
+use super::*;
+use crate::monitor::parse::Command;
+use crate::tui::fixture::{Screen, Script, at, samples, screen};
+
+/// Sizes of the ladder's classes.
+const SIZES: [(u16, u16); 7] = [
+    (200, 60),
+    (120, 40),
+    (80, 24),
+    (60, 18),
+    (30, 8),
+    (19, 5),
+    (1, 1),
+];
+
+fn key(app: &mut App, code: KeyCode) -> Vec<Effect> {
+    app.update(at(50.0), Msg::Key(App::press(code, KeyModifiers::NONE)))
+}
+
+fn letter(app: &mut App, letter: char) -> Vec<Effect> {
+    key(app, KeyCode::Char(letter))
+}
+
+fn prefix(app: &mut App) {
+    let prefix = App::press(KeyCode::Char('a'), KeyModifiers::CONTROL);
+    app.update(at(50.0), Msg::Key(prefix));
+}
+
+fn told(script: &Script, (columns, rows): (u16, u16)) -> App {
+    let mut app = Screen::new(columns, rows).app();
+    script.tell(&mut app, 45.0);
+    app
+}
+
+#[test]
+fn every_state_at_every_size() {
+    let states = [
+        ("building", samples::running()),
+        ("failed", samples::failed()),
+        ("canceled", samples::canceled()),
+        ("finished", samples::finished()),
+    ];
+    for (columns, rows) in SIZES {
+        for (state, script) in &states {
+            let app = told(script, (columns, rows));
+            insta::assert_snapshot!(format!("{state}_{columns}x{rows}"), screen(&app));
+        }
+        let mut empty = Screen::new(columns, rows).app();
+        empty.update(at(0.0), Msg::AllSessions);
+        insta::assert_snapshot!(format!("empty_{columns}x{rows}"), screen(&empty));
+        let mut lost = told(&samples::failed(), (columns, rows));
+        lost.update(at(45.0), Msg::Lost("the server leaves: stopped".to_owned()));
+        insta::assert_snapshot!(format!("lost_{columns}x{rows}"), screen(&lost));
+    }
+    let mut ascii = Screen::new(120, 40).ascii().app();
+    samples::failed().tell(&mut ascii, 45.0);
+    let shown = screen(&ascii);
+    assert!(shown.is_ascii(), "{shown}");
+    insta::assert_snapshot!("failed_ascii_120x40", shown);
+}
+
+#[test]
+fn a_lost_server_is_tried_again_and_again() {
+    let mut app = told(&samples::failed(), (120, 40));
+    let mut now = at(45.0);
+    let mut waits = Vec::new();
+    for _ in 0..6 {
+        assert!(app.update(now, Msg::Lost("gone".to_owned())).is_empty());
+        let retry = app.deadline().unwrap();
+        waits.push(retry - now);
+        now = retry;
+        let effects = app.update(now, Msg::Tick);
+        assert!(matches!(effects[..], [Effect::Reconnect]), "{effects:?}");
+        // While the answer is awaited, nothing wakes the loop.
+        assert_eq!(app.deadline(), None);
+    }
+    assert_eq!(waits, [250, 500, 1_000, 2_000, 5_000, 5_000]);
+}
+
+#[test]
+fn stopping_a_build_asks_and_can_be_undone() {
+    let mut app = told(&samples::running(), (120, 40));
+    letter(&mut app, 'x');
+    assert!(matches!(app.layer, Some(Layer::Ask { .. })));
+    // Anything but yes is no.
+    key(&mut app, KeyCode::Enter);
+    assert!(app.layer.is_none() && app.stopping.is_none());
+    letter(&mut app, 'x');
+    letter(&mut app, 'y');
+    let due = app.stopping.clone().unwrap().at;
+    assert_eq!(due, at(50.0) + 3_000);
+    assert!(letter(&mut app, 'u').is_empty());
+    assert_eq!(app.stopping, None);
+    letter(&mut app, 'x');
+    letter(&mut app, 'y');
+    let effects = app.update(due, Msg::Tick);
+    assert!(
+        effects.iter().any(|effect| matches!(
+            effect,
+            Effect::Run {
+                command: Command::Cancel,
+                ..
+            }
+        )),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn leaving_says_how_to_come_back_and_ends_nothing() {
+    let mut app = told(&samples::failed(), (120, 40));
+    let effects = letter(&mut app, 'q');
+    let [Effect::Leave { lines, code: 0 }] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert!(
+        lines[0].contains("lives on; come back with: buildx debug attach"),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn ending_a_session_waits_for_the_servers_word() {
+    let mut app = told(&samples::failed(), (120, 40));
+    let id = app.current.clone().unwrap();
+    letter(&mut app, 'Q');
+    let effects = letter(&mut app, 'y');
+    assert!(
+        matches!(
+            &effects[..],
+            [Effect::Run {
+                command: Command::Disconnect { .. },
+                ..
+            }]
+        ),
+        "{effects:?}"
+    );
+    let effects = app.update(at(51.0), Msg::Gone(id));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Leave { .. })),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn in_the_shell_every_key_is_the_programs_but_the_prefix() {
+    let mut app = told(&samples::failed(), (120, 40));
+    let effects = letter(&mut app, 's');
+    let tab = effects
+        .iter()
+        .find_map(|effect| match effect {
+            Effect::Exec { tab, .. } | Effect::Attach { tab, .. } => Some(*tab),
+            _ => None,
+        })
+        .unwrap();
+    assert_eq!(app.focus, Pane::Shell);
+    for typed in ['q', 'x', '1', '?', ':'] {
+        let effects = letter(&mut app, typed);
+        let [Effect::Input(to, bytes)] = &effects[..] else {
+            panic!("{typed}: {effects:?}");
+        };
+        assert_eq!((*to, &bytes[..]), (tab, typed.to_string().as_bytes()));
+    }
+    prefix(&mut app);
+    let press = App::press(KeyCode::Char('a'), KeyModifiers::CONTROL);
+    let effects = app.update(at(50.0), Msg::Key(press));
+    assert!(
+        matches!(&effects[..], [Effect::Input(_, bytes)] if bytes[..] == [1]),
+        "{effects:?}"
+    );
+    prefix(&mut app);
+    letter(&mut app, 'c');
+    assert_ne!(app.focus, Pane::Shell);
+    letter(&mut app, 's');
+    assert_eq!(app.focus, Pane::Shell);
+}
+
+#[test]
+fn any_keys_at_any_size_leave_a_screen_that_can_be_drawn() {
+    use proptest::prelude::*;
+    let codes = prop_oneof![
+        proptest::char::range(' ', '~').prop_map(KeyCode::Char),
+        proptest::sample::select(vec![
+            KeyCode::Enter,
+            KeyCode::Esc,
+            KeyCode::Tab,
+            KeyCode::BackTab,
+            KeyCode::Up,
+            KeyCode::Down,
+            KeyCode::Left,
+            KeyCode::Right,
+            KeyCode::PageUp,
+            KeyCode::PageDown,
+            KeyCode::Home,
+            KeyCode::End,
+            KeyCode::F(1),
+        ]),
+    ];
+    let modifiers = proptest::sample::select(vec![
+        KeyModifiers::NONE,
+        KeyModifiers::NONE,
+        KeyModifiers::CONTROL,
+        KeyModifiers::ALT,
+    ]);
+    let keys = proptest::collection::vec((codes, modifiers), 0..60);
+    let sizes = proptest::collection::vec((1_u16..220, 1_u16..70), 1..4);
+    proptest!(ProptestConfig::with_cases(64), |(keys in keys, sizes in sizes)| {
+        let mut app = told(&samples::failed(), (120, 40));
+        for (index, (code, modifiers)) in keys.into_iter().enumerate() {
+            app.update(at(50.0), Msg::Key(App::press(code, modifiers)));
+            if let Some((columns, rows)) = sizes.get(index % 20) {
+                app.update(at(50.0), Msg::Resize(*columns, *rows));
+                screen(&app);
+            }
+        }
+        screen(&app);
+    });
+}

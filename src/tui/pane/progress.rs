@@ -19,7 +19,8 @@ pub mod name;
 mod order;
 pub mod rows;
 
-use rows::{Counts, Row, Rows};
+pub use rows::Counts;
+use rows::{Row, Rows};
 
 /// Cells of the bar in the title.
 const BAR: usize = 12;

@@ -78,14 +78,25 @@ impl App {
             platform: platform.clone(),
             ..Process::default()
         };
+        // What a rebuild or a rollback has ended makes room.
+        let ended: Vec<Tab> = self
+            .tabs(session)
+            .filter(|shell| shell.ended())
+            .map(|shell| shell.tab)
+            .collect();
+        let mut effects: Vec<Effect> = ended
+            .into_iter()
+            .flat_map(|tab| self.close_shell(tab))
+            .collect();
         let tab = self.add_shell(session, Kind::Process { init, platform }, size);
-        vec![Effect::Exec {
+        effects.push(Effect::Exec {
             tab,
             session: session.to_owned(),
             process: Box::new(process),
             size,
             rollback,
-        }]
+        });
+        effects
     }
 
     /// A tab for a process that runs already.

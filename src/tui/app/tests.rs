@@ -182,6 +182,33 @@ fn in_the_shell_every_key_is_the_programs_but_the_prefix() {
 }
 
 #[test]
+fn a_new_shell_takes_the_place_of_ended_ones() {
+    use crate::proto::controller::Exited;
+    use crate::proto::controller::attach_output::Output;
+    use crate::tui::msg::ShellMsg;
+    let mut app = told(&samples::failed(), (120, 40));
+    letter(&mut app, 'I');
+    let first = app.shells[0].tab;
+    let exited = Exited {
+        exit_code: None,
+        reason: "ended by a rebuild".to_owned(),
+    };
+    app.update(
+        at(51.0),
+        Msg::Shell(first, ShellMsg::Output(Output::Exited(exited))),
+    );
+    // It stays with its last screen until something takes its place.
+    assert_eq!(app.shells.len(), 1);
+    prefix(&mut app);
+    let effects = letter(&mut app, 'I');
+    assert!(
+        matches!(&effects[..], [Effect::Drop(tab), Effect::Exec { .. }] if *tab == first),
+        "{effects:?}"
+    );
+    assert_eq!(app.shells.len(), 1);
+}
+
+#[test]
 fn any_keys_at_any_size_leave_a_screen_that_can_be_drawn() {
     use proptest::prelude::*;
     let codes = prop_oneof![

@@ -409,6 +409,7 @@ impl State {
 
 /// Does what an action means here.
 pub fn act(view: &mut View, action: Action, rows: u16) -> Then {
+    view.log.acted();
     let build = &view.build;
     let state = &mut view.log;
     let page = isize::try_from(rows.max(1)).unwrap_or(1);

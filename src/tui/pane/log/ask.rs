@@ -39,6 +39,10 @@ enum Goal {
     Line(u64),
 }
 
+/// Questions after which a server that never satisfies is not asked any more; a screen full of the longest lines takes
+/// a dozen.
+const QUESTIONS: u32 = 64;
+
 #[derive(Clone, Copy, Debug)]
 struct Asked {
     id: u64,
@@ -67,6 +71,10 @@ pub struct Asking {
     trouble: Option<String>,
     /// Lines and bytes that the build had then; with more of them it is worth another question.
     troubled: Option<(u64, u64)>,
+    /// Questions since a person has done something or the log has grown.
+    questions: u32,
+    /// Lines and bytes that the build had when the first of them was asked.
+    counted: (u64, u64),
 }
 
 impl Asking {
@@ -111,6 +119,14 @@ impl Asking {
 }
 
 impl State {
+    /// A person has done something: it is worth new questions.
+    pub fn acted(&mut self) {
+        if self.asking.questions >= QUESTIONS {
+            (self.asking.trouble, self.asking.troubled) = (None, None);
+        }
+        self.asking.questions = 0;
+    }
+
     /// Whether this question was asked here.
     pub fn awaits(&self, id: u64) -> bool {
         self.asking.asked.is_some_and(|asked| asked.id == id)
@@ -170,9 +186,16 @@ impl State {
         if self.asking.asked.is_some() {
             return effects;
         }
+        if self.asking.counted != amount {
+            (self.asking.counted, self.asking.questions) = (amount, 0);
+        }
+        if self.asking.questions >= QUESTIONS && self.asking.trouble.is_none() {
+            self.asking.trouble = Some("the server's answers do not fit together".to_owned());
+        }
         let Some(what) = self.next(build, amount) else {
             return effects;
         };
+        self.asking.questions += 1;
         let mut request = LogRequest {
             session: where_.session,
             build: where_.build,

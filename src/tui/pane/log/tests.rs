@@ -107,6 +107,7 @@ impl Logged {
 
     /// Asks and answers until nothing is asked any more.
     fn settle(&mut self) {
+        self.state.acted();
         for _ in 0..200 {
             let next = &mut self.next;
             let effects = self.state.ask(&self.build, self.rows, true, || {

@@ -269,7 +269,6 @@ impl Links {
                 };
                 let _ = sender.send(msg).await;
             }),
-            Effect::Rebuild(session) => self.run(Some(session), None, Command::Reload),
             Effect::Run {
                 session,
                 process,

@@ -258,8 +258,6 @@ pub enum Effect {
     },
     /// Start a build.
     Build(Box<BuildRequest>),
-    /// Build a session again.
-    Rebuild(String),
     /// Carry a command of the monitor out.
     Run {
         /// The session that it is given in.

@@ -44,8 +44,7 @@ impl App {
             Listener::Pane
         };
         // The prefix does in panes what it does in the shell, for hands that have learnt it.
-        if let Some(since) = self.prefixed.take() {
-            let _ = since;
+        if self.prefixed.take().is_some() {
             return match self.setup.keymap.action(key, Listener::Shell) {
                 Some(action) => self.act(action),
                 None => self.unbound(key),

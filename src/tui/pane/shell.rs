@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::super::app::App;
+use super::super::app::{App, step_label};
 use super::super::shell::copy::Styles;
 use super::super::shell::screen::{self, Cursor};
 use super::super::shell::{Kind, Shell};
@@ -91,7 +91,7 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
             };
             left = format!("{left}: {state}");
             if !step.is_empty() {
-                left = format!("{left} {}", label(&step));
+                left = format!("{left} {}", step_label(&step));
             }
             if let Some(info) = info {
                 let user = if info.user.is_empty() {
@@ -136,16 +136,4 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
         right.push(format!("{words}; Enter closes"));
     }
     (left, right.join("  "))
-}
-
-/// `[build 3/4]` of a step's name, or its first words.
-fn label(name: &str) -> String {
-    match name.find(']') {
-        Some(end) if name.starts_with('[') => name.get(..=end).unwrap_or(name).to_owned(),
-        _ => name
-            .split_whitespace()
-            .take(3)
-            .collect::<Vec<_>>()
-            .join(" "),
-    }
 }

@@ -6,8 +6,9 @@
 //!   through only what is understood and can be undone.
 //! * What the user does, for such a program: [`keys`] and [`mouse`] turn it into bytes.
 //!
-//! Both sides of an attached program use [`guard`]; it knows neither server nor client.
+//! [`blocking`] is for writing to what may not take it. Both sides of an attached program use [`guard`]; it knows neither server nor client.
 
+pub mod blocking;
 mod charset;
 pub mod escape;
 pub mod guard;

@@ -387,27 +387,29 @@ fn or(these: WhichServer, before: WhichServer) -> WhichServer {
     }
 }
 
-/// Threads that a command needs beside the main one. When all the work is done by a server in the
-/// background, one serves the connection (it answers the server also while a stopped terminal holds the
-/// main thread up), and more would only wake each other for each key and each piece of output.
-fn threads(command: &DebugCommand, env: &Env) -> usize {
-    let here = match &command.verb {
+/// Whether the builds of a command may run in this process.
+fn may_work_here(command: &DebugCommand, env: &Env) -> bool {
+    match &command.verb {
         None => command.flags.may_work_here(env),
         Some(Verb::Build { flags, .. }) => {
             flags.may_work_here(env) || command.flags.may_work_here(env)
         }
         Some(_) => false,
-    };
-    if here { runtime::THREADS } else { 1 }
+    }
 }
 
 /// Runs the command. `words` are those of the build, from both sides of `build`.
 pub fn run(command: DebugCommand, global: Global, words: Vec<String>) -> ExitCode {
-    let threads = threads(&command, &Env::from_process());
-    runtime::run(threads, async {
+    let here = may_work_here(&command, &Env::from_process());
+    let work = async {
         let code = dispatch(command, global, words).await;
         code.map_or_else(|line| super::fail(&line), ExitCode::from)
-    })
+    };
+    if here {
+        runtime::run(runtime::THREADS, work)
+    } else {
+        runtime::on_one_thread(work)
+    }
 }
 
 async fn dispatch(command: DebugCommand, global: Global, words: Vec<String>) -> Result<u8, String> {

@@ -19,6 +19,7 @@ use crate::proto::controller::trace_event::Event;
 use crate::proto::controller::{
     BuildFailure, Outcome, SessionRequest, TraceEvent, TraceRequest, outcome,
 };
+use crate::term::blocking::Blocking;
 use crate::term::escape;
 
 /// Where a view writes; asked once for each printer.
@@ -59,7 +60,7 @@ impl View {
 
     /// Shows a build on standard error.
     pub fn on_stderr(settings: Settings) -> Self {
-        Self::new(settings, Box::new(|| Box::new(std::io::stderr())))
+        Self::new(settings, Box::new(|| Box::new(Blocking(std::io::stderr()))))
     }
 
     /// What has been observed; `None` before the build has found its engine.

@@ -19,6 +19,7 @@
 
 use std::collections::HashMap;
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -437,6 +438,26 @@ impl ProcessInput {
             data,
         }))
         .await
+    }
+
+    /// [`ProcessInput::write`] where there is room at once.
+    ///
+    /// # Errors
+    /// The data: there is no room, or the stream has ended.
+    pub fn try_write(&self, data: Bytes) -> Result<(), Bytes> {
+        let Ok(permit) = self.queue.try_reserve() else {
+            return Err(data);
+        };
+        let input = Input::File(FdMessage {
+            fd: 0,
+            eof: false,
+            data: data.into(),
+        });
+        permit.send(ExecMessage {
+            process_id: self.id.clone(),
+            input: Some(input),
+        });
+        Ok(())
     }
 
     /// Closes fd 0. The stream of a process with an open fd 0 never ends.

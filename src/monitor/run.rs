@@ -17,6 +17,7 @@ use crate::client::follow::{View, exit_code};
 use crate::client::logs;
 use crate::progress::settings::Settings;
 use crate::proto::controller::{AttachStart, Exited, Outcome, Process, SessionRequest};
+use crate::term::blocking::Blocking;
 
 /// Who has the keyboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -310,7 +311,7 @@ impl Line {
             step,
             follow: false,
         };
-        let out = Box::new(|| Box::new(std::io::stdout()) as Box<dyn Write + Send>);
+        let out = Box::new(|| Box::new(Blocking(std::io::stdout())) as Box<dyn Write + Send>);
         self.terminal.mode(Mode::Cooked);
         let api = self.monitor.api();
         let printed = tokio::select! {

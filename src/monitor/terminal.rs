@@ -5,13 +5,14 @@
 //! and `fg` do the same for a while.
 
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::OFlags;
 use rustix::process::{Signal as Sig, getpid, getppid, getsid, kill_process};
 use rustix::termios::{
     InputModes, LocalModes, OptionalActions, OutputModes, Termios, tcgetattr, tcgetwinsize,
@@ -24,6 +25,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::proto::controller::TerminalSize;
+use crate::term::blocking::blocking;
 use crate::term::guard;
 use crate::term::pass::Pass;
 
@@ -90,6 +92,8 @@ pub struct Terminal {
     leave: CancellationToken,
     /// The cursor stands behind something that a program wrote.
     open_line: bool,
+    /// The terminal once more, as a file that does not block; `None` where it cannot be had.
+    ready: Option<OwnedFd>,
 }
 
 /// Whether standard input and output are terminals.
@@ -121,6 +125,7 @@ impl Terminal {
             continued: stop_on_signal()?,
             leave,
             open_line: false,
+            ready: own_file(io::stdout().as_fd()),
         };
         *real() = Some(Real {
             saved,
@@ -246,8 +251,16 @@ impl Terminal {
 
     /// Shows harmless text of our own.
     pub fn write(&mut self, bytes: &[u8]) {
-        // A terminal that is gone is noticed by its keyboard.
-        let _ = write_all(io::stdout().as_fd(), bytes);
+        let mut rest = bytes;
+        if let Some(ready) = &self.ready
+            && let Ok(count) = rustix::io::write(ready, bytes)
+        {
+            rest = bytes.get(count..).unwrap_or_default();
+        }
+        if !rest.is_empty() {
+            // A terminal that is gone is noticed by its keyboard.
+            let _ = blocking(|| write_all(io::stdout().as_fd(), rest));
+        }
     }
 
     /// Shows a line of our own.
@@ -370,6 +383,13 @@ fn stop_on_signal() -> io::Result<watch::Receiver<()>> {
 fn is_orphaned() -> bool {
     let parent = getppid().and_then(|parent| getsid(Some(parent)).ok());
     parent != getsid(None).ok()
+}
+
+/// Opens a terminal again, for itself: whether a file blocks is a matter of all who have inherited it.
+fn own_file(terminal: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let path = format!("/proc/self/fd/{}", terminal.as_raw_fd());
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, rustix::fs::Mode::empty()).ok()
 }
 
 /// Reads what has been typed; `None` when the keyboard is gone.

@@ -20,6 +20,7 @@ use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{
     AttachInput, AttachStart, ExecRequest, Exited, Ready, State, TerminalSize,
 };
+use crate::term::blocking::Blocking;
 use crate::term::escape;
 
 /// Bytes of standard input in one message.
@@ -188,8 +189,8 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
     if stdin {
         tokio::spawn(send_stdin(sender));
     }
-    let mut out = Pipe::new(std::io::stdout(), std::io::stdout().is_terminal());
-    let mut err = Pipe::new(std::io::stderr(), std::io::stderr().is_terminal());
+    let mut out = Pipe::new(Blocking(std::io::stdout()), std::io::stdout().is_terminal());
+    let mut err = Pipe::new(Blocking(std::io::stderr()), std::io::stderr().is_terminal());
     let mut stopped = false;
     loop {
         let message = tokio::select! {

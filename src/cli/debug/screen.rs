@@ -14,6 +14,7 @@ use crate::monitor::terminal;
 use crate::paths::Env;
 use crate::paths::server::ServerPaths;
 use crate::proto::controller::BuildRequest;
+use crate::term::blocking::Blocking;
 use crate::tui::app::Setup;
 use crate::tui::keymap::{Key, Keymap};
 use crate::tui::msg::BuildId;
@@ -177,11 +178,9 @@ async fn show(
     );
     let local = client.clone();
     let left = run(setup, client, connect, begin).await?;
-    let mut err = std::io::stderr().lock();
     for line in &left.lines {
-        let _ = writeln!(err, "{line}");
+        let _ = writeln!(Blocking(std::io::stderr()), "{line}");
     }
-    drop(err);
     local.close().await;
     Ok(left.code)
 }

@@ -22,6 +22,7 @@ use crate::proto::controller::{
     ListSessionsRequest, Process, RebuildRequest, Session, SessionRequest, SessionState,
     WatchSessionsRequest,
 };
+use crate::term::blocking::Blocking;
 
 type Code = Result<u8, String>;
 
@@ -81,7 +82,7 @@ pub(super) async fn logs(api: &Api, mut wanted: logs::Wanted, format: Format) ->
     )?;
     // Somebody asks for the log: nothing of a name is cut.
     settings.truncate = false;
-    let out = Box::new(|| Box::new(std::io::stdout()) as Box<dyn Write + Send>);
+    let out = Box::new(|| Box::new(Blocking(std::io::stdout())) as Box<dyn Write + Send>);
     let printed = logs::print(&api, wanted, settings, out).await;
     printed.map(|_| 0).map_err(|lost| lost.0)
 }

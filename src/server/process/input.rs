@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_stream::{Stream, StreamExt};
 use tonic::Status;
@@ -46,6 +47,21 @@ pub struct Writer {
     signals: mpsc::Sender<String>,
     /// Bytes since the last change of the size.
     sent: Arc<AtomicUsize>,
+    /// The engine's side, for what need not wait.
+    process: ProcessInput,
+    ahead: Arc<Mutex<Ahead>>,
+}
+
+/// What is not with the engine yet. No data may overtake it.
+#[derive(Debug, Default)]
+struct Ahead {
+    chunks: usize,
+    size: bool,
+}
+
+fn lock(ahead: &Mutex<Ahead>) -> MutexGuard<'_, Ahead> {
+    // Nothing panics while it holds the lock.
+    ahead.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Writer {
@@ -55,22 +71,60 @@ impl Writer {
         let (signals, names) = mpsc::channel(SIGNALS);
         let (size, sizes) = watch::channel(size);
         let sent = Arc::new(AtomicUsize::new(0));
-        tokio::spawn(write(process, chunks, sizes, names, Arc::clone(&sent)));
+        let ahead = Arc::new(Mutex::default());
+        tokio::spawn(write(
+            process.clone(),
+            chunks,
+            sizes,
+            names,
+            (Arc::clone(&sent), Arc::clone(&ahead)),
+        ));
         Self {
             data,
             size: Arc::new(size),
             signals,
             sent,
+            process,
+            ahead,
         }
     }
 
-    /// Puts something in if there is room.
-    pub fn try_send(&self, chunk: Chunk) -> bool {
-        self.data.try_send(chunk).is_ok()
+    /// Puts something in if there is room; otherwise it is given back. Data goes to the engine at once when nothing is
+    /// before it: each task that a key passes on its way may cost it a change of threads.
+    pub fn try_send(&self, chunk: Chunk) -> Result<(), Chunk> {
+        let mut ahead = lock(&self.ahead);
+        let chunk = match chunk {
+            Chunk::Data(data) if ahead.chunks == 0 && !ahead.size => {
+                let length = data.len();
+                match self.process.try_write(data) {
+                    Ok(()) => {
+                        self.sent.fetch_add(length, Ordering::Relaxed);
+                        return Ok(());
+                    }
+                    Err(data) => Chunk::Data(data),
+                }
+            }
+            chunk => chunk,
+        };
+        let sent = self.data.try_send(chunk);
+        ahead.chunks += usize::from(sent.is_ok());
+        sent.map_err(TrySendError::into_inner)
+    }
+
+    /// Room for [`Writer::send`]; `None`: the process has ended.
+    async fn room(&self) -> Option<mpsc::Permit<'_, Chunk>> {
+        self.data.reserve().await.ok()
+    }
+
+    fn send(&self, chunk: Chunk, room: mpsc::Permit<'_, Chunk>) {
+        lock(&self.ahead).chunks += 1;
+        room.send(chunk);
     }
 
     /// A new size; it overtakes the input that still waits here.
     pub fn resize(&self, size: (u16, u16)) {
+        let mut ahead = lock(&self.ahead);
+        ahead.size = true;
         self.size.send_replace(size);
     }
 
@@ -96,29 +150,36 @@ async fn write(
     mut chunks: mpsc::Receiver<Chunk>,
     mut sizes: watch::Receiver<(u16, u16)>,
     mut signals: mpsc::Receiver<String>,
-    sent: Arc<AtomicUsize>,
+    (sent, ahead): (Arc<AtomicUsize>, Arc<Mutex<Ahead>>),
 ) {
     loop {
-        let sent = tokio::select! {
+        let done = tokio::select! {
             biased;
             changed = sizes.changed() => {
                 if changed.is_err() {
                     return;
                 }
                 let (rows, cols) = *sizes.borrow_and_update();
-                process.resize(rows.into(), cols.into()).await
+                let done = process.resize(rows.into(), cols.into()).await;
+                let mut ahead = lock(&ahead);
+                ahead.size = sizes.has_changed().unwrap_or(false);
+                done
             }
             Some(name) = signals.recv() => process.signal(&name).await,
-            chunk = chunks.recv() => match chunk {
-                Some(Chunk::Data(bytes)) => {
-                    sent.fetch_add(bytes.len(), Ordering::Relaxed);
-                    process.write(bytes.into()).await
-                }
-                Some(Chunk::Close) => process.close_stdin().await,
-                None => return,
-            },
+            chunk = chunks.recv() => {
+                let done = match chunk {
+                    Some(Chunk::Data(bytes)) => {
+                        sent.fetch_add(bytes.len(), Ordering::Relaxed);
+                        process.write(bytes.into()).await
+                    }
+                    Some(Chunk::Close) => process.close_stdin().await,
+                    None => return,
+                };
+                lock(&ahead).chunks -= 1;
+                done
+            }
         };
-        if sent.is_err() {
+        if done.is_err() {
             return;
         }
     }
@@ -154,13 +215,13 @@ impl Reader {
         while (open && !leaves) || !waiting.is_empty() {
             tokio::select! {
                 biased;
-                permit = self.writer.data.reserve(), if !waiting.is_empty() => {
-                    let Ok(permit) = permit else { return };
+                room = self.writer.room(), if !waiting.is_empty() => {
+                    let Some(room) = room else { return };
                     if let Some(chunk) = waiting.pop_front() {
                         if let Chunk::Data(data) = &chunk {
                             bytes -= data.len();
                         }
-                        permit.send(chunk);
+                        self.writer.send(chunk, room);
                     }
                 }
                 message = input.next(), if open && !leaves && bytes < WAITING => {
@@ -224,9 +285,9 @@ impl Reader {
             let length = part.len();
             let chunk = Chunk::Data(part);
             let left = if waiting.is_empty() {
-                match self.writer.data.try_send(chunk) {
+                match self.writer.try_send(chunk) {
                     Ok(()) => continue,
-                    Err(error) => error.into_inner(),
+                    Err(chunk) => chunk,
                 }
             } else {
                 chunk

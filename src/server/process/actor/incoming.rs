@@ -163,8 +163,8 @@ impl Actor {
                 let effects = screen.feed(&bytes);
                 self.quiet = Instant::now() + QUIET;
                 if !effects.replies.is_empty() {
-                    self.writer
-                        .try_send(Chunk::Data(Bytes::from(effects.replies)));
+                    let replies = Chunk::Data(Bytes::from(effects.replies));
+                    let _ = self.writer.try_send(replies);
                 }
                 if effects.bells > 0 {
                     self.viewers.say(&Message::Bell(Ready {}));

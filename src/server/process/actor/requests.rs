@@ -215,8 +215,8 @@ impl Actor {
                 tokio::spawn(async move { container.kill(pid, session).await });
                 if self.tty {
                     // Stopped output would hold up even the report of the end.
-                    self.writer
-                        .try_send(Chunk::Data(Bytes::from_static(b"\x11")));
+                    let go_on = Chunk::Data(Bytes::from_static(b"\x11"));
+                    let _ = self.writer.try_send(go_on);
                 }
                 self.deadline = Some(Instant::now() + KILL);
             }

@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEven
 use ratatui::layout::Rect;
 
 use super::super::action::Action;
+use super::super::layer::Layer;
 use super::super::layout::Pane;
 use super::super::msg::Effect;
 use super::super::pane;
@@ -27,6 +28,10 @@ pub enum Drag {
 
 impl App {
     pub(super) fn on_mouse(&mut self, event: MouseEvent) -> Vec<Effect> {
+        if let Some(Layer::Edit(state)) = &mut self.layer {
+            state.mouse(self.size, event);
+            return Vec::new();
+        }
         if let Some(layer) = &self.layer {
             let code = match event.kind {
                 MouseEventKind::ScrollDown => KeyCode::Down,

@@ -19,6 +19,7 @@ mod syntax;
 
 pub use source::readable;
 use source::{Line, Source};
+pub use syntax::{Spans, Syntax};
 
 /// Cells that the text moves sideways at once.
 const SIDEWAYS: usize = 16;

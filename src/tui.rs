@@ -25,3 +25,4 @@ pub mod screen;
 pub mod session;
 pub mod shell;
 pub mod theme;
+pub mod zone;

@@ -67,6 +67,7 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
             keymap: &app.setup.keymap,
             focused: *pane == app.focus && app.layer.is_none(),
             now: app.now,
+            zone: &app.setup.zone,
         };
         let inner = if layout.class > Class::Tiny {
             border(app, *pane, *place, buf, &look)

@@ -76,6 +76,7 @@ impl Screen {
             commands: Vec::new(),
             history: None,
             hint: false,
+            zone: super::zone::Zone::utc(),
             in_process: false,
         };
         let mut app = App::new(setup, self.size, BEGAN);
@@ -122,6 +123,7 @@ pub fn pane(
         keymap: &app.setup.keymap,
         focused,
         now: app.now,
+        zone: &app.setup.zone,
     };
     draw(area, &mut buf, &look);
     buf

@@ -21,6 +21,7 @@ use crate::proto::controller::{
 
 mod files;
 mod host;
+mod save;
 mod shell;
 mod watch;
 
@@ -174,11 +175,11 @@ impl Links {
             Effect::SaveLog {
                 build,
                 vertex,
+                form,
                 path,
             } => self.call(async move |api, sender| {
-                let _ = sender
-                    .send(watch::save(api, build, vertex, path).await)
-                    .await;
+                let saved = save::save(api, build, vertex, *form, path).await;
+                let _ = sender.send(saved).await;
             }),
             Effect::Exec {
                 tab,

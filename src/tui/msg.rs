@@ -210,6 +210,8 @@ pub enum Effect {
         build: BuildId,
         /// Digest of the step's vertex; empty for all.
         vertex: String,
+        /// Which of its lines, and what stands in front of them.
+        form: Box<super::pane::log::save::Form>,
         /// Where.
         path: std::path::PathBuf,
     },

@@ -21,6 +21,7 @@ use crate::tui::recent;
 use crate::tui::run::{Begin, run};
 use crate::tui::shell::screen::colour::Depth;
 use crate::tui::theme::Theme;
+use crate::tui::zone::Zone;
 
 /// Whether the full screen is used. `progress`: the user has said how the build is to be shown.
 ///
@@ -165,6 +166,7 @@ async fn show(
             .unwrap_or_default(),
         history: wish.history.clone(),
         hint: first_start(flags, env),
+        zone: Zone::of(env.get("TZ")),
         in_process: client.info.in_process,
     };
     let server = flags.which_server()?;

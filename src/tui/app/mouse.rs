@@ -44,6 +44,9 @@ impl App {
             let key = App::press(code, KeyModifiers::NONE);
             return (0..LINES).flat_map(|_| self.key(key)).collect();
         }
+        if !matches!(event.kind, MouseEventKind::Drag(_)) {
+            self.edge = None;
+        }
         let layout = self.layout();
         if let Some(strip) = layout.strip
             && event.row == strip.y
@@ -86,7 +89,11 @@ impl App {
                     Vec::new()
                 }
                 Some(Drag::Inside(pane)) => match layout.place(pane) {
-                    Some(place) => self.inside(pane, place, event, false),
+                    Some(place) => {
+                        let effects = self.inside(pane, place, event, false);
+                        self.beyond(pane, place, event);
+                        effects
+                    }
                     None => Vec::new(),
                 },
                 None => Vec::new(),
@@ -114,6 +121,19 @@ impl App {
                 }
                 _ => Vec::new(),
             },
+        }
+    }
+
+    /// A selection is dragged: what is behind a border may have to come into sight.
+    fn beyond(&mut self, pane: Pane, place: Rect, event: MouseEvent) {
+        let selects = match pane {
+            Pane::Shell => self.shell().is_some_and(|shell| shell.copy.is_some()),
+            Pane::Log => true,
+            _ => false,
+        };
+        if selects {
+            let column = event.column.max(place.x) - place.x;
+            self.hold_at_edge(pane, place, event.row, column);
         }
     }
 

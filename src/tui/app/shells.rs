@@ -465,6 +465,10 @@ impl App {
 
     pub(super) fn on_focus(&mut self, focused: bool) -> Vec<Effect> {
         self.focused = focused;
+        if !focused {
+            // Nobody may tell that the button was let go.
+            self.edge = None;
+        }
         if self.focus != Pane::Shell {
             return Vec::new();
         }

@@ -179,6 +179,7 @@ fn several_files_take_turns_and_copies_of_one_are_one() {
             keymap: &app.setup.keymap,
             focused: true,
             now: 0,
+            zone: &app.setup.zone,
         };
         title(app.view().unwrap(), &look).0
     };

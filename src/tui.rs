@@ -14,6 +14,7 @@ pub mod draw;
 #[cfg(test)]
 pub mod fixture;
 pub mod keymap;
+pub mod known;
 pub mod layer;
 pub mod layout;
 pub mod link;

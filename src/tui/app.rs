@@ -61,6 +61,8 @@ pub struct Setup {
     pub depth: Depth,
     /// Take the mouse at the start.
     pub mouse: bool,
+    /// The terminal tells keys apart when it is asked to ([`super::known::disambiguates`]).
+    pub keys: bool,
     /// Builds that were started before, the newest first: words after `buildx build`.
     pub recent: Vec<Vec<String>>,
     /// The file of those.

@@ -71,6 +71,7 @@ impl Screen {
             theme: Theme::new(self.ascii, self.colour, Vec::new()),
             depth: crate::tui::shell::screen::colour::Depth::True,
             mouse: true,
+            keys: false,
             recent: Vec::new(),
             recent_file: None,
             commands: Vec::new(),

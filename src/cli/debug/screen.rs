@@ -16,6 +16,7 @@ use crate::paths::server::ServerPaths;
 use crate::proto::controller::BuildRequest;
 use crate::tui::app::Setup;
 use crate::tui::keymap::{Key, Keymap};
+use crate::tui::known::disambiguates;
 use crate::tui::msg::BuildId;
 use crate::tui::recent;
 use crate::tui::run::{Begin, run};
@@ -157,6 +158,7 @@ async fn show(
         theme: theme(flags, env, &config),
         depth: Depth::of(|name| env.get(name)),
         mouse: flags.mouse.unwrap_or(config.tui.mouse),
+        keys: disambiguates(|name| env.get(name)),
         recent: recent_file.as_deref().map(recent::load).unwrap_or_default(),
         recent_file,
         commands: wish

@@ -346,6 +346,7 @@ impl Controller for Fake {
                     Input::Resize(size) => fake.canned().sizes.push((size.rows, size.cols)),
                     Input::Signal(signal) => fake.saw(format!("signal {signal}")),
                     Input::Close(_) => fake.saw("close".into()),
+                    Input::Detach(_) => return,
                 }
                 if let Some(end) = line.iter().position(|&b| b == b'\r') {
                     let words: Vec<u8> = line.drain(..=end).collect();

@@ -5,6 +5,7 @@
 //! others did) is shown in lines of ours, which are held back while a program has the whole screen.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -29,6 +30,9 @@ const QUEUE: usize = 64;
 
 /// Most bytes of keys in one message.
 const MOST: usize = 16 << 10;
+
+/// How long leaving a process may take.
+pub const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Most bytes of scrollback that are shown before the screen.
 pub const SCROLLBACK: u32 = 64 << 10;
@@ -117,13 +121,17 @@ async fn once(terminal: &mut Terminal, link: &mut Link<'_>) -> Option<Left> {
                     let left = take(keys, terminal, link, &mut waiting);
                     if left.is_some() {
                         view.release(terminal);
+                        farewell(&sender, waiting, &mut output).await;
                         return left;
                     }
                 }
                 Event::Resized if link.tty => waiting.push_back(Input::Resize(terminal.size())),
                 Event::Resized => {}
                 Event::Continued => return None,
-                Event::Gone => return Some(Left::Gone),
+                Event::Gone => {
+                    farewell(&sender, waiting, &mut output).await;
+                    return Some(Left::Gone);
+                }
             },
             next = next(&mut output) => match next {
                 Ok(Output::Exited(exited)) => {
@@ -138,6 +146,26 @@ async fn once(terminal: &mut Terminal, link: &mut Link<'_>) -> Option<Left> {
             },
         }
     }
+}
+
+/// Sends the rest of what was typed and detaches. Waits until the server has it, since what is on its way is lost with
+/// the connection; not for long, because a program that does not read may be in the way.
+pub async fn farewell(
+    sender: &mpsc::Sender<AttachInput>,
+    rest: impl IntoIterator<Item = Input>,
+    output: &mut Streaming<AttachOutput>,
+) {
+    let rest = rest.into_iter().chain([Input::Detach(Ready {})]);
+    let sent = async {
+        for input in rest {
+            let input = Some(input);
+            if sender.send(AttachInput { input }).await.is_err() {
+                return;
+            }
+        }
+        while let Ok(Some(_)) = output.message().await {}
+    };
+    let _ = tokio::time::timeout(FAREWELL, sent).await;
 }
 
 /// The next thing that this side understands.

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::msg::{Effect, Msg, Tab};
 use super::recent;
@@ -15,6 +15,7 @@ use crate::monitor::exec::{Monitor, Setup};
 use crate::monitor::history;
 use crate::monitor::invoke::Invoke;
 use crate::monitor::parse::Command;
+use crate::monitor::shell::FAREWELL;
 use crate::proto::controller::{
     BuilderHealth, Caller, InfoRequest, LogRequest, SearchLogRequest, SessionRequest, TerminalSize,
 };
@@ -39,6 +40,8 @@ pub struct Links {
     sessions: Option<AbortHandle>,
     traces: HashMap<String, AbortHandle>,
     shells: HashMap<Tab, shell::Input>,
+    /// Connections to processes of the server, also of tabs that are closed and still send what was typed.
+    attached: Vec<JoinHandle<()>>,
     search: Option<AbortHandle>,
     watches: HashMap<String, AbortHandle>,
 }
@@ -69,6 +72,7 @@ impl Links {
             sessions: None,
             traces: HashMap::new(),
             shells: HashMap::new(),
+            attached: Vec::new(),
             search: None,
             watches: HashMap::new(),
         }
@@ -104,6 +108,17 @@ impl Links {
         monitor.session = session;
         monitor.process = process;
         Some(monitor)
+    }
+
+    /// Leaves all shells. Returns when the server has what was typed in them, or has been waited for long enough.
+    pub async fn close(&mut self) {
+        self.shells.clear();
+        let ended = async {
+            for task in self.attached.drain(..) {
+                let _ = task.await;
+            }
+        };
+        let _ = tokio::time::timeout(FAREWELL, ended).await;
     }
 
     /// Does in the world what an effect says; answers come as messages.
@@ -217,8 +232,10 @@ impl Links {
                     read_only,
                     terminal: self.caller.terminal.clone(),
                 };
-                self.shells
-                    .insert(tab, shell::attach(api, tab, target, self.sender.clone()));
+                let (input, task) = shell::attach(api, tab, target, self.sender.clone());
+                self.shells.insert(tab, input);
+                self.attached.retain(|task| !task.is_finished());
+                self.attached.push(task);
             }
             Effect::Host {
                 tab,

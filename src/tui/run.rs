@@ -91,6 +91,7 @@ pub async fn run(
     };
     main.perform(effects);
     let left = main.run().await;
+    main.links.close().await;
     drop(main);
     Ok(left)
 }

@@ -64,6 +64,19 @@ fn detach_says_how_to_come_back() {
 }
 
 #[test]
+fn what_was_typed_before_leaving_arrives() {
+    let server = Shared::on(engine());
+    let mut pty = opened(&server, &[], &failing());
+    let id = sessions(&server).remove(0);
+    let long = "x".repeat(1000);
+    pty.send(&format!("echo last words >late; : {long}\r\x01d"));
+    assert_eq!(pty.wait(), 1);
+    let wait = "until test -s late; do usleep 10000; done; cat late";
+    let read = script(&server, &["exec", &id, "sh", "-c", wait]).ok().out();
+    assert_eq!(read, "last words\n");
+}
+
+#[test]
 fn a_signal_gives_the_terminal_back_and_leaves_the_session() {
     let server = Shared::on(engine());
     let context = failing();

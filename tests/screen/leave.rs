@@ -30,8 +30,8 @@ fn detaching_says_how_to_come_back_and_the_shell_is_there_again() {
     let server = Shared::on(engine());
     let context = failing();
     let mut pty = opened(&server, &context, 40, 120);
-    pty.send("export KEPT=still-here\r");
-    pty.send("\x01q");
+    // At once: what was typed before leaving arrives.
+    pty.send("export KEPT=still-here\r\x01q");
     assert_eq!(pty.wait(), 1);
     assert_put_right(pty.raw());
     let said = String::from_utf8_lossy(pty.raw()).into_owned();

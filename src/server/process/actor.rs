@@ -75,6 +75,11 @@ pub enum Command {
         /// Name of the signal.
         name: String,
     },
+    /// A viewer leaves; what it typed has been handed on.
+    Detach {
+        /// Its number.
+        viewer: u64,
+    },
     /// Somebody sends a signal; the name is known to be one.
     Signal {
         /// Name without SIG.

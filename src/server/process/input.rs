@@ -150,7 +150,8 @@ impl Reader {
         let mut waiting: VecDeque<Chunk> = VecDeque::new();
         let mut bytes = 0;
         let mut open = true;
-        while open || !waiting.is_empty() {
+        let mut leaves = false;
+        while (open && !leaves) || !waiting.is_empty() {
             tokio::select! {
                 biased;
                 permit = self.writer.data.reserve(), if !waiting.is_empty() => {
@@ -162,12 +163,12 @@ impl Reader {
                         permit.send(chunk);
                     }
                 }
-                message = input.next(), if open && bytes < WAITING => {
+                message = input.next(), if open && !leaves && bytes < WAITING => {
                     let Some(Ok(message)) = message else {
                         open = false;
                         continue;
                     };
-                    if self.read_only {
+                    if self.read_only && !matches!(message.input, Some(Input::Detach(_))) {
                         continue;
                     }
                     match message.input {
@@ -186,10 +187,15 @@ impl Reader {
                             let viewer = self.viewer;
                             let _ = self.commands.send(Command::ViewerSignal { viewer, name }).await;
                         }
+                        Some(Input::Detach(_)) => leaves = true,
                         _ => {}
                     }
                 }
             }
+        }
+        if leaves {
+            let viewer = self.viewer;
+            let _ = self.commands.send(Command::Detach { viewer }).await;
         }
     }
 

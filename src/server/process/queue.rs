@@ -112,6 +112,9 @@ impl Sender {
 
     fn chunk(&self, bytes: &Bytes, error: bool) -> bool {
         let mut queue = self.shared.lock();
+        if queue.finished {
+            return true;
+        }
         if queue.bytes >= BYTES || queue.items.len() >= MESSAGES {
             return false;
         }
@@ -144,7 +147,8 @@ impl Sender {
                 .items
                 .retain(|item| !matches!(item, Item::Other(Output::Presence(_))));
         }
-        if queue.items.len() >= 2 * MESSAGES && !matches!(output, Output::Exited(_)) {
+        let full = queue.items.len() >= 2 * MESSAGES && !matches!(output, Output::Exited(_));
+        if full || queue.finished {
             return;
         }
         queue.bytes += size(&output);
@@ -170,6 +174,15 @@ impl Sender {
     /// Whether the viewer has read everything.
     pub fn is_empty(&self) -> bool {
         self.shared.lock().items.is_empty()
+    }
+
+    /// Throws away what waits, and ends.
+    pub fn end(&self) {
+        let mut queue = self.shared.lock();
+        queue.items.clear();
+        queue.bytes = 0;
+        queue.finished = true;
+        queue.wake();
     }
 
     /// Nothing more will come.

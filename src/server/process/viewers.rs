@@ -104,6 +104,13 @@ impl Viewers {
         }
     }
 
+    /// Ends what a viewer gets; it is forgotten when it has left.
+    pub fn end(&mut self, id: u64) {
+        if let Some(viewer) = self.list.iter().find(|viewer| viewer.id == id) {
+            viewer.queue.end();
+        }
+    }
+
     /// Forgets those who have left and returns them; the others are told.
     pub fn remove_gone(&mut self) -> Vec<Viewer> {
         let gone = |viewer: &mut Viewer| viewer.queue.is_gone();

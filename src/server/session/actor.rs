@@ -283,7 +283,8 @@ impl Actor {
         };
         last.platforms.clone_from(&ran.platforms);
         self.keep(ran.open, running.attaches).await;
-        // The state is ready when a client reads that there is one.
+        // The state is ready, and listed, when a client reads in the trace that the build has ended.
+        self.publish(false);
         running.recorder.finish(Event::Outcome(outcome));
         self.publish(true);
         for waiting in running.waiting {

@@ -103,7 +103,7 @@ pub fn start(
                         In::Resize(size) => {
                             let _ = master.resize(pty_size(size));
                         }
-                        In::Start(_) | In::Signal(_) | In::Close(_) => {}
+                        In::Start(_) | In::Signal(_) | In::Close(_) | In::Detach(_) => {}
                     }
                 }
                 // The tab is closed: what runs in it goes with it.

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use tokio::sync::mpsc::{self, Sender};
+use tokio::task::JoinHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::super::msg::{Msg, ShellMsg, Tab};
 use crate::client::{Api, status};
 use crate::monitor::exec::Monitor;
 use crate::monitor::parse::Command;
+use crate::monitor::shell::farewell;
 use crate::proto::controller::attach_input::Input as In;
 use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{AttachInput, AttachOutput, AttachStart, TerminalSize};
@@ -90,10 +92,16 @@ pub struct Target {
     pub terminal: String,
 }
 
-/// Connects a tab to a process; what comes from it becomes messages.
-pub fn attach(mut api: Api, tab: Tab, target: Target, sender: Sender<Msg>) -> Input {
+/// Connects a tab to a process; what comes from it becomes messages. The task ends when the process does, or when the
+/// input is dropped and the server has what was typed before.
+pub fn attach(
+    mut api: Api,
+    tab: Tab,
+    target: Target,
+    sender: Sender<Msg>,
+) -> (Input, JoinHandle<()>) {
     let (input, mut typed) = Input::queue();
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let (to_server, outgoing) = mpsc::channel(16);
         let start = AttachStart {
             session: target.session,
@@ -137,11 +145,13 @@ pub fn attach(mut api: Api, tab: Tab, target: Target, sender: Sender<Msg>) -> In
                 }
             }
         };
-        tokio::select! {
-            // The tab is closed.
-            () = forward => {}
-            () = read => {}
+        let closed = tokio::select! {
+            () = forward => true,
+            () = read => false,
+        };
+        if closed {
+            farewell(&to_server, None, &mut output).await;
         }
     });
-    input
+    (input, task)
 }

@@ -51,6 +51,7 @@ impl Actor {
                     _ => {}
                 }
             }
+            Command::Detach { viewer } => self.viewers.end(viewer),
             Command::Signal { name, who, reply } => self.signal(name, &who, Some(reply)),
             Command::Kill { who, reply } => self.kill(&who, reply),
         }

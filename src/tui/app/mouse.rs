@@ -44,6 +44,9 @@ impl App {
             let key = App::press(code, KeyModifiers::NONE);
             return (0..LINES).flat_map(|_| self.key(key)).collect();
         }
+        if matches!(event.kind, MouseEventKind::Down(_)) {
+            self.hint = false;
+        }
         if !matches!(event.kind, MouseEventKind::Drag(_)) {
             self.edge = None;
         }

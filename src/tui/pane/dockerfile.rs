@@ -14,6 +14,7 @@ use crate::progress::trace::Step;
 use crate::proto::controller::SessionState;
 use crate::term::escape;
 
+pub mod blame;
 mod source;
 mod syntax;
 
@@ -343,6 +344,13 @@ impl Text<'_> {
             at = span.end;
         }
         part(at, text.len(), self.base, buf);
+        if let Some(word) = &self.line.wrong
+            && let (Some(before), Some(word)) =
+                (text.get(begin..word.start), text.get(word.clone()))
+        {
+            let place = from.saturating_add(u16::try_from(cells(before)).unwrap_or(u16::MAX));
+            put(buf, area, place, y, word, theme.style(Role::Match));
+        }
         let cut = text
             .get(begin..)
             .is_some_and(|rest| cells(rest) > usize::from(area.right().saturating_sub(from)));

@@ -26,4 +26,5 @@ pub mod screen;
 pub mod session;
 pub mod shell;
 pub mod theme;
+pub mod twins;
 pub mod zone;

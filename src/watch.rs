@@ -82,6 +82,13 @@ pub enum WatchError {
     Gone(PathBuf),
 }
 
+impl WatchError {
+    /// Whether it may be over by itself: the context was replaced, or is about to be.
+    pub fn heals(&self) -> bool {
+        matches!(self, Self::Gone(_) | Self::Unreadable { .. })
+    }
+}
+
 /// Watches a context.
 #[derive(Debug)]
 pub struct Watcher {
@@ -170,9 +177,9 @@ impl Watcher {
             | WatchFlags::DELETE_SELF
             | WatchFlags::ONLYDIR
             | WatchFlags::DONT_FOLLOW;
-        // The context itself may be named by a link.
+        // The context itself may be named by a link, and nothing else tells that it has moved.
         let flags = match directory == self.wanted.context {
-            true => flags.difference(WatchFlags::DONT_FOLLOW),
+            true => flags.difference(WatchFlags::DONT_FOLLOW) | WatchFlags::MOVE_SELF,
             false => flags,
         };
         match inotify::add_watch(self.inotify.get_ref(), directory.as_path(), flags) {
@@ -332,9 +339,8 @@ impl Watcher {
                 continue;
             };
             let Some(name) = name else {
-                if events.intersects(ReadFlags::DELETE_SELF | ReadFlags::UNMOUNT)
-                    && *directory == self.wanted.context
-                {
+                let gone = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::UNMOUNT;
+                if events.intersects(gone) && *directory == self.wanted.context {
                     return Err(WatchError::Gone(self.wanted.context.clone()));
                 }
                 continue;

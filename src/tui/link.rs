@@ -20,6 +20,7 @@ use crate::proto::controller::{
     BuilderHealth, Caller, InfoRequest, LogRequest, SearchLogRequest, SessionRequest, TerminalSize,
 };
 
+mod changes;
 mod files;
 mod host;
 mod save;
@@ -339,7 +340,7 @@ impl Links {
                     task.abort();
                 }
                 if let Some(wanted) = wanted {
-                    let task = watch::files(session.clone(), *wanted, self.sender.clone());
+                    let task = changes::watch(session.clone(), *wanted, self.sender.clone());
                     self.watches.insert(session, task);
                 }
             }

@@ -117,6 +117,11 @@ pub enum Msg {
         /// How many.
         count: usize,
     },
+    /// A watched context is gone; it is looked for again.
+    WatchWaits {
+        /// Id of the session.
+        session: String,
+    },
     /// A context cannot be watched, or not any more.
     Unwatched {
         /// Id of the session.

@@ -1,7 +1,6 @@
-//! What the server tells by itself: sessions, traces, searches; and what changes on this machine's disk.
+//! What the server tells by itself: sessions, traces, searches.
 
 use tokio::sync::mpsc::Sender;
-use tokio::task::AbortHandle;
 
 use super::super::msg::{BuildId, Msg, SearchAnswer};
 use crate::client::{Api, Client, status};
@@ -9,7 +8,6 @@ use crate::proto::controller::session_event::Event;
 use crate::proto::controller::{
     InfoResponse, SearchLogRequest, TraceRequest, WatchSessionsRequest,
 };
-use crate::watch::{Wanted, Watcher};
 
 /// Events of a trace that are one message.
 const BATCH: usize = 256;
@@ -112,37 +110,4 @@ pub async fn search(mut api: Api, id: u64, request: SearchLogRequest, sender: Se
             return;
         }
     }
-}
-
-/// Tells when files of a context change, until it is aborted or that is not possible any more.
-pub fn files(session: String, wanted: Wanted, sender: Sender<Msg>) -> AbortHandle {
-    let task = tokio::spawn(async move {
-        let runtime = tokio::runtime::Handle::current();
-        // It walks the directories, and needs the runtime for the kernel's events.
-        let watcher = tokio::task::spawn_blocking(move || {
-            let _inside = runtime.enter();
-            Watcher::new(wanted)
-        });
-        let Ok(watcher) = watcher.await else { return };
-        let why = match watcher {
-            Ok(mut watcher) => loop {
-                let change = match watcher.next().await {
-                    Ok(change) => change,
-                    Err(why) => break why,
-                };
-                let msg = Msg::Changed {
-                    session: session.clone(),
-                    path: change.path,
-                    count: change.count,
-                };
-                if sender.send(msg).await.is_err() {
-                    return;
-                }
-            },
-            Err(why) => why,
-        };
-        let why = why.to_string();
-        let _ = sender.send(Msg::Unwatched { session, why }).await;
-    });
-    task.abort_handle()
 }

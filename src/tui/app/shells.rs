@@ -211,7 +211,8 @@ impl App {
             return Vec::new();
         };
         let session = view.session.id.clone();
-        let directory = App::directory(&view.session)
+        let directory = self
+            .context()
             .filter(|directory| directory.is_dir())
             .unwrap_or_else(|| self.setup.caller.directory.clone().into());
         let size = self.shell_size();

@@ -16,7 +16,7 @@ impl App {
         };
         let session = view.session.id.clone();
         let watching = view.watching;
-        let wanted = match (watching, App::directory(&view.session)) {
+        let wanted = match (watching, self.context()) {
             (true, _) => None,
             (false, Some(context))
                 if self

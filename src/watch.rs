@@ -148,7 +148,26 @@ impl Watcher {
         if let Some(beside) = beside.map(Path::to_owned) {
             self.add(beside)?;
         }
+        self.add_above();
         Ok(())
+    }
+
+    /// Watches what the context is in: a directory that somebody works in does not tell that it is removed, and a link
+    /// does not tell that it leads elsewhere.
+    fn add_above(&mut self) {
+        let Some(above) = self.wanted.context.parent() else {
+            return;
+        };
+        let flags = WatchFlags::CREATE
+            | WatchFlags::DELETE
+            | WatchFlags::MOVE
+            | WatchFlags::ONLYDIR
+            // It may be watched already, for more.
+            | WatchFlags::MASK_ADD;
+        // Without it only less is told.
+        if let Ok(number) = inotify::add_watch(self.inotify.get_ref(), above, flags) {
+            self.directories.insert(number, above.to_owned());
+        }
     }
 
     fn add_tree(&mut self, top: PathBuf) -> Result<(), WatchError> {
@@ -346,6 +365,11 @@ impl Watcher {
                 continue;
             };
             let path = directory.join(std::ffi::OsStr::from_bytes(&name));
+            let replaced =
+                ReadFlags::DELETE | ReadFlags::MOVED_FROM | ReadFlags::CREATE | ReadFlags::MOVED_TO;
+            if path == self.wanted.context && events.intersects(replaced) {
+                return Err(WatchError::Gone(path));
+            }
             if self.is_ignore_file(&path) {
                 self.begin()?;
             }

@@ -14,6 +14,7 @@ pub mod draw;
 #[cfg(test)]
 pub mod fixture;
 pub mod keymap;
+pub mod known;
 pub mod layer;
 pub mod layout;
 pub mod link;
@@ -25,3 +26,5 @@ pub mod screen;
 pub mod session;
 pub mod shell;
 pub mod theme;
+pub mod twins;
+pub mod zone;

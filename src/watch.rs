@@ -82,6 +82,13 @@ pub enum WatchError {
     Gone(PathBuf),
 }
 
+impl WatchError {
+    /// Whether it may be over by itself: the context was replaced, or is about to be.
+    pub fn heals(&self) -> bool {
+        matches!(self, Self::Gone(_) | Self::Unreadable { .. })
+    }
+}
+
 /// Watches a context.
 #[derive(Debug)]
 pub struct Watcher {
@@ -141,7 +148,26 @@ impl Watcher {
         if let Some(beside) = beside.map(Path::to_owned) {
             self.add(beside)?;
         }
+        self.add_above();
         Ok(())
+    }
+
+    /// Watches what the context is in: a directory that somebody works in does not tell that it is removed, and a link
+    /// does not tell that it leads elsewhere.
+    fn add_above(&mut self) {
+        let Some(above) = self.wanted.context.parent() else {
+            return;
+        };
+        let flags = WatchFlags::CREATE
+            | WatchFlags::DELETE
+            | WatchFlags::MOVE
+            | WatchFlags::ONLYDIR
+            // It may be watched already, for more.
+            | WatchFlags::MASK_ADD;
+        // Without it only less is told.
+        if let Ok(number) = inotify::add_watch(self.inotify.get_ref(), above, flags) {
+            self.directories.insert(number, above.to_owned());
+        }
     }
 
     fn add_tree(&mut self, top: PathBuf) -> Result<(), WatchError> {
@@ -170,9 +196,9 @@ impl Watcher {
             | WatchFlags::DELETE_SELF
             | WatchFlags::ONLYDIR
             | WatchFlags::DONT_FOLLOW;
-        // The context itself may be named by a link.
+        // The context itself may be named by a link, and nothing else tells that it has moved.
         let flags = match directory == self.wanted.context {
-            true => flags.difference(WatchFlags::DONT_FOLLOW),
+            true => flags.difference(WatchFlags::DONT_FOLLOW) | WatchFlags::MOVE_SELF,
             false => flags,
         };
         match inotify::add_watch(self.inotify.get_ref(), directory.as_path(), flags) {
@@ -332,14 +358,18 @@ impl Watcher {
                 continue;
             };
             let Some(name) = name else {
-                if events.intersects(ReadFlags::DELETE_SELF | ReadFlags::UNMOUNT)
-                    && *directory == self.wanted.context
-                {
+                let gone = ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::UNMOUNT;
+                if events.intersects(gone) && *directory == self.wanted.context {
                     return Err(WatchError::Gone(self.wanted.context.clone()));
                 }
                 continue;
             };
             let path = directory.join(std::ffi::OsStr::from_bytes(&name));
+            let replaced =
+                ReadFlags::DELETE | ReadFlags::MOVED_FROM | ReadFlags::CREATE | ReadFlags::MOVED_TO;
+            if path == self.wanted.context && events.intersects(replaced) {
+                return Err(WatchError::Gone(path));
+            }
             if self.is_ignore_file(&path) {
                 self.begin()?;
             }

@@ -26,6 +26,10 @@ fn failing() -> Context {
 
 /// The screen of `buildx debug ARGS…`, whose server is `server`.
 fn screen(server: &Shared, args: &[&str], rows: u16, cols: u16) -> Pty {
+    Pty::spawn(command(server, args), rows, cols)
+}
+
+fn command(server: &Shared, args: &[&str]) -> CommandBuilder {
     let mut program = CommandBuilder::new(PROGRAM);
     program.args(["debug", "--ui=tui", "--root"]);
     program.arg(server.root());
@@ -43,7 +47,7 @@ fn screen(server: &Shared, args: &[&str], rows: u16, cols: u16) -> Pty {
     program.env("BUILDX_SERVER", "on");
     program.env("XDG_CONFIG_HOME", server.config_home());
     program.env("DOCKER_HOST", engine().docker_host());
-    Pty::spawn(program, rows, cols)
+    program
 }
 
 /// A failing build on the screen, with the keyboard in the shell of its failed step.

@@ -141,8 +141,8 @@ fn near_path(path: &str, cwd: &Path, fits: impl Fn(&Path) -> bool) -> String {
     })
 }
 
-/// Git and http URLs.
-fn is_remote(context: &str) -> bool {
+/// Whether a context is somewhere else: at an address of git or http.
+pub fn is_remote(context: &str) -> bool {
     ["http://", "https://", "git://", "ssh://"]
         .iter()
         .any(|scheme| context.starts_with(scheme))

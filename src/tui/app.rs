@@ -15,6 +15,7 @@ use super::session::View;
 use super::shell::Shell;
 use super::shell::screen::colour::Depth;
 use super::theme::Theme;
+use super::zone::Zone;
 use crate::monitor::invoke::{Invoke, On};
 use crate::proto::controller::{Caller, InfoResponse, Session, SessionState};
 use ratatui::layout::Rect;
@@ -22,6 +23,7 @@ use ratatui::layout::Rect;
 mod act;
 mod ask;
 mod command;
+mod edge;
 mod keys;
 mod layers;
 mod lines;
@@ -59,6 +61,8 @@ pub struct Setup {
     pub depth: Depth,
     /// Take the mouse at the start.
     pub mouse: bool,
+    /// The terminal tells keys apart when it is asked to ([`super::known::disambiguates`]).
+    pub keys: bool,
     /// Builds that were started before, the newest first: words after `buildx build`.
     pub recent: Vec<Vec<String>>,
     /// The file of those.
@@ -69,6 +73,8 @@ pub struct Setup {
     pub history: Option<PathBuf>,
     /// Lines that are shown once, at the very first start.
     pub hint: bool,
+    /// For times of day.
+    pub zone: Zone,
     /// The server runs in this process.
     pub in_process: bool,
 }
@@ -180,6 +186,8 @@ pub struct App {
     pub mouse: bool,
     /// What the mouse holds.
     pub drag: Option<mouse::Drag>,
+    /// It is held beyond a border of a pane.
+    pub edge: Option<edge::Edge>,
     /// The last click: where and when.
     pub click: Option<(u16, u16, i64)>,
     /// The terminal has the focus.
@@ -239,6 +247,7 @@ impl App {
             shell_wanted: None,
             leaving: None,
             drag: None,
+            edge: None,
             click: None,
             focused: true,
             changed: true,
@@ -347,7 +356,8 @@ impl App {
             .map(|since| since + keys::WHICH)
             .filter(|at| *at > self.now);
         let shells = self.shells.iter().filter_map(Shell::deadline).min();
-        [toast, stopping, retry, clock, which, shells]
+        let edge = self.edge_deadline();
+        [toast, stopping, retry, clock, which, shells, edge]
             .into_iter()
             .flatten()
             .filter(|at| *at < i64::MAX)
@@ -437,6 +447,7 @@ impl App {
             *retry = i64::MAX;
             effects.push(Effect::Reconnect);
         }
+        self.tick_edge();
         effects.extend(self.tick_shells());
         effects
     }

@@ -67,6 +67,7 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
             keymap: &app.setup.keymap,
             focused: *pane == app.focus && app.layer.is_none(),
             now: app.now,
+            zone: &app.setup.zone,
         };
         let inner = if layout.class > Class::Tiny {
             border(app, *pane, *place, buf, &look)
@@ -119,7 +120,8 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
         cursor = None;
     }
     if app.hint && app.layer.is_none() {
-        draw_hint(app, area, buf);
+        let bottom = layout.footer.map_or(area.bottom(), |footer| footer.y);
+        draw_hint(app, area, bottom, buf);
     }
     if app.layer.is_none() && app.prefixed.is_some_and(|since| app.now - since >= WHICH) {
         let bottom = layout.footer.map_or(area.bottom(), |footer| footer.y);
@@ -480,41 +482,42 @@ fn draw_lost(app: &App, area: Rect, buf: &mut Buffer) {
     }
 }
 
-fn draw_hint(app: &App, area: Rect, buf: &mut Buffer) {
+/// Few words, in the corner where least is written: beneath the end of short lines.
+fn draw_hint(app: &App, area: Rect, bottom: u16, buf: &mut Buffer) {
     let theme = &app.setup.theme;
     let keys = &app.setup.keymap;
     let key = |action| keys.key(action).unwrap_or_default();
     let lines = [
         format!(
-            "{} moves between panes, {} and {} between sessions",
+            "{} next pane, {} next session",
             key(Action::NextPane),
-            key(Action::NextSession),
-            key(Action::PrevSession)
+            key(Action::NextSession)
+        ),
+        format!("{} shell in the failed step,", key(Action::ShellAfter)),
+        format!("  {} {} back here", keys.prefix, key(Action::ToggleShell)),
+        format!(
+            "{} next error, {} what happened",
+            key(Action::NextError),
+            key(Action::Happened)
         ),
         format!(
-            "{} opens a shell in the failed step; {} and {} go back here",
-            key(Action::ShellAfter),
-            keys.prefix,
-            key(Action::ToggleShell)
-        ),
-        format!(
-            "{} shows what happened, {} the next error",
-            key(Action::Happened),
-            key(Action::NextError)
-        ),
-        format!(
-            "{} leaves and everything goes on; {} comes back",
-            key(Action::Detach),
-            "buildx debug"
-        ),
-        format!(
-            "{} shows the keys of each pane. Any key closes this.",
-            key(Action::Help)
+            "{} all keys, {} leaves",
+            key(Action::Help),
+            key(Action::Detach)
         ),
     ];
     let widest = lines.iter().map(|line| cells(line)).max().unwrap_or(0);
-    let inner = pane::text::window(theme, "welcome", widest, lines.len(), area, buf);
-    for (line, y) in lines.iter().zip(inner.top()..) {
+    let size = |cells: usize, most: u16| u16::try_from(cells).unwrap_or(most).min(most);
+    let width = size(widest + 4, area.width);
+    let height = size(lines.len() + 2, bottom.saturating_sub(area.y));
+    let corner = Rect {
+        x: area.right() - width,
+        y: bottom - height,
+        width,
+        height,
+    };
+    let inner = pane::text::window(theme, "welcome", widest, lines.len(), corner, buf);
+    for (line, y) in lines.iter().zip(inner.top()..inner.bottom()) {
         put(buf, inner, inner.x, y, line, theme.style(Role::Text));
     }
 }

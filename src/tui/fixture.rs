@@ -71,11 +71,13 @@ impl Screen {
             theme: Theme::new(self.ascii, self.colour, Vec::new()),
             depth: crate::tui::shell::screen::colour::Depth::True,
             mouse: true,
+            keys: false,
             recent: Vec::new(),
             recent_file: None,
             commands: Vec::new(),
             history: None,
             hint: false,
+            zone: super::zone::Zone::utc(),
             in_process: false,
         };
         let mut app = App::new(setup, self.size, BEGAN);
@@ -122,6 +124,7 @@ pub fn pane(
         keymap: &app.setup.keymap,
         focused,
         now: app.now,
+        zone: &app.setup.zone,
     };
     draw(area, &mut buf, &look);
     buf

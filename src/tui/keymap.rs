@@ -32,9 +32,8 @@ impl Key {
                 let shifted = modifiers.contains(KeyModifiers::SHIFT);
                 modifiers.remove(KeyModifiers::SHIFT);
                 match letter {
-                    // With Ctrl, terminals do not tell the cases apart.
                     letter if modifiers.contains(KeyModifiers::CONTROL) => {
-                        KeyCode::Char(letter.to_ascii_lowercase())
+                        with_control(letter, &mut modifiers)
                     }
                     letter if shifted => KeyCode::Char(letter.to_ascii_uppercase()),
                     letter => KeyCode::Char(letter),
@@ -98,6 +97,28 @@ impl Key {
         };
         Ok(Self::new(code, modifiers))
     }
+}
+
+/// A character with Ctrl, as a plain terminal tells it, on any: cases are one, some are keys of their own, and digits
+/// stand for the characters that have the same byte.
+fn with_control(letter: char, modifiers: &mut KeyModifiers) -> KeyCode {
+    let named = match letter.to_ascii_lowercase() {
+        'i' => KeyCode::Tab,
+        'm' => KeyCode::Enter,
+        '[' | '3' => KeyCode::Esc,
+        letter => {
+            return KeyCode::Char(match letter {
+                '2' | '@' => ' ',
+                '4' => '\\',
+                '5' => ']',
+                '6' => '^',
+                '7' | '/' => '_',
+                letter => letter,
+            });
+        }
+    };
+    modifiers.remove(KeyModifiers::CONTROL);
+    named
 }
 
 const NAMES: &[(&str, KeyCode)] = &[

@@ -83,10 +83,7 @@ impl Layer {
 
     /// Whether up and down move in it.
     pub fn scrolls(&self) -> bool {
-        matches!(
-            self,
-            Self::Lines(_) | Self::Pick(_) | Self::Help(_) | Self::Edit(_)
-        )
+        matches!(self, Self::Lines(_) | Self::Pick(_) | Self::Help(_))
     }
 
     /// Takes a key. The app has no layer while this runs.

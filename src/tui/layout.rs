@@ -209,14 +209,22 @@ impl Layout {
     fn stack(&mut self, area: Rect, wanted: Wanted, roomy: bool) {
         let rows = area.height;
         let [more_steps, more_detail, more_shell] = wanted.extra;
+        // The card of a failure says what the log says and more, so it has rows of the log's, of steps that did not
+        // fail, and of a shell that has the keyboard.
+        let card = roomy && wanted.detail == Pane::Happened;
         let shell = match (wanted.shell, wanted.focus) {
-            (true, Pane::Shell) => adjust(rows / 2, more_shell, 4, rows.saturating_sub(10)),
+            (true, Pane::Shell) if !card => {
+                adjust(rows / 2, more_shell, 4, rows.saturating_sub(10))
+            }
             (true, _) => adjust(rows * 2 / 5, more_shell, 4, rows.saturating_sub(10)),
             (false, _) => 0,
         };
         let above = rows - shell;
         let steps = adjust(
-            above * 2 / 5,
+            match card && shell > 0 {
+                true => above / 4,
+                false => above * 2 / 5,
+            },
             more_steps,
             3,
             above.saturating_sub(if roomy { 6 } else { 4 }),
@@ -230,7 +238,8 @@ impl Layout {
         let (top, rest) = split_top(area, steps);
         self.panes.push((Pane::Progress, top));
         let rest = if roomy {
-            let detail = adjust(left * 2 / 5, more_detail, 3, left.saturating_sub(3));
+            let share = if card { 3 } else { 2 };
+            let detail = adjust(left * share / 5, more_detail, 3, left.saturating_sub(3));
             let (middle, rest) = split_top(rest, detail);
             self.panes.push((wanted.detail, middle));
             rest
@@ -422,5 +431,25 @@ mod tests {
                 );
             }
         });
+    }
+
+    #[test]
+    fn a_card_and_a_shell_both_have_room() {
+        for focus in [Pane::Shell, Pane::Progress] {
+            let wanted = Wanted {
+                focus,
+                zoom: false,
+                detail: Pane::Happened,
+                shell: true,
+                steps: 30,
+                extra: [0; 3],
+            };
+            let layout = Layout::new(Rect::new(0, 0, 120, 40), wanted);
+            let rows = |pane| layout.inside(pane).map(|place| place.height);
+            assert!(rows(Pane::Shell) >= Some(12), "{layout:?}");
+            assert!(rows(Pane::Happened) >= Some(9), "{layout:?}");
+            assert!(rows(Pane::Log) >= Some(5), "{layout:?}");
+            assert!(rows(Pane::Progress) >= Some(4), "{layout:?}");
+        }
     }
 }

@@ -20,8 +20,10 @@ use crate::proto::controller::{
     BuilderHealth, Caller, InfoRequest, LogRequest, SearchLogRequest, SessionRequest, TerminalSize,
 };
 
+mod changes;
 mod files;
 mod host;
+mod save;
 mod shell;
 mod watch;
 
@@ -189,11 +191,11 @@ impl Links {
             Effect::SaveLog {
                 build,
                 vertex,
+                form,
                 path,
             } => self.call(async move |api, sender| {
-                let _ = sender
-                    .send(watch::save(api, build, vertex, path).await)
-                    .await;
+                let saved = save::save(api, build, vertex, *form, path).await;
+                let _ = sender.send(saved).await;
             }),
             Effect::Exec {
                 tab,
@@ -338,7 +340,7 @@ impl Links {
                     task.abort();
                 }
                 if let Some(wanted) = wanted {
-                    let task = watch::files(session.clone(), *wanted, self.sender.clone());
+                    let task = changes::watch(session.clone(), *wanted, self.sender.clone());
                     self.watches.insert(session, task);
                 }
             }

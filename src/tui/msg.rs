@@ -117,6 +117,11 @@ pub enum Msg {
         /// How many.
         count: usize,
     },
+    /// A watched context is gone; it is looked for again.
+    WatchWaits {
+        /// Id of the session.
+        session: String,
+    },
     /// A context cannot be watched, or not any more.
     Unwatched {
         /// Id of the session.
@@ -210,6 +215,8 @@ pub enum Effect {
         build: BuildId,
         /// Digest of the step's vertex; empty for all.
         vertex: String,
+        /// Which of its lines, and what stands in front of them.
+        form: Box<super::pane::log::save::Form>,
         /// Where.
         path: std::path::PathBuf,
     },

@@ -5,6 +5,7 @@ use super::keymap::Keymap;
 use super::layout::Pane;
 use super::msg::Effect;
 use super::theme::Theme;
+use super::zone::Zone;
 
 pub mod dockerfile;
 pub mod happened;
@@ -28,6 +29,8 @@ pub struct Look<'a> {
     pub focused: bool,
     /// Milliseconds since 1970.
     pub now: i64,
+    /// For times of day.
+    pub zone: &'a Zone,
 }
 
 /// What a pane makes of an action.

@@ -70,10 +70,10 @@ pub async fn run(
 ) -> Result<Left, String> {
     let cannot = |error: io::Error| format!("cannot use the terminal: {error}");
     let mut terminal = Terminal::open().map_err(cannot)?;
-    terminal.undo_with(screen::undo());
+    terminal.undo_with(&screen::undo(setup.keys));
     terminal.mode(Mode::Raw);
     let size = size(&terminal);
-    let screen = Screen::open(size, setup.mouse).map_err(cannot)?;
+    let screen = Screen::open(size, setup.mouse, setup.keys).map_err(cannot)?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     let mut links = Links::new(sender, setup.caller.clone(), setup.invoke.clone(), connect);
     let mut app = App::new(setup, size, now());

@@ -21,6 +21,11 @@ const ON: &str = "\x1b[22;0t\x1b[?1049h\x1b[?7l\x1b[?1004h\x1b[?2004h\x1b[2J";
 /// Undoes [`ON`], and everything that was switched on later.
 const OFF: &str = "\x1b[?2026l\x1b[?1006l\x1b[?1002l\x1b[?1000l\x1b[?2004l\x1b[?1004l\x1b[?7h\x1b[0 q\x1b[m\x1b[?25h\x1b[?1049l\x1b[23;0t";
 
+/// Keys that plain terminals cannot tell apart are told apart (the kitty keyboard protocol's first flag). Each screen of
+/// a terminal has keys of its own: this is for the alternate one, so it comes behind [`ON`] and goes before [`OFF`].
+const KEYS_ON: &str = "\x1b[>1u";
+const KEYS_OFF: &str = "\x1b[<u";
+
 /// Presses, releases and drags of the mouse, with coordinates of any size.
 const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1002h\x1b[?1006h";
 const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
@@ -29,9 +34,10 @@ const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1002l\x1b[?1000l";
 const SYNC_ON: &[u8] = b"\x1b[?2026h";
 const SYNC_OFF: &[u8] = b"\x1b[?2026l";
 
-/// What undoes everything that a [`Screen`] may switch on.
-pub fn undo() -> &'static [u8] {
-    OFF.as_bytes()
+/// What undoes everything that a [`Screen`] may switch on; `keys`: on a terminal that tells keys apart.
+pub fn undo(keys: bool) -> Vec<u8> {
+    let keys = if keys { KEYS_OFF } else { "" };
+    [keys, OFF].concat().into_bytes()
 }
 
 /// Bytes of a frame while it is drawn.
@@ -63,6 +69,8 @@ pub struct Screen {
     bytes: Bytes,
     size: (u16, u16),
     shape: u8,
+    /// The terminal tells keys apart.
+    keys: bool,
     /// What goes with the next frame.
     extra: Vec<u8>,
     to_writer: std::sync::mpsc::SyncSender<Vec<u8>>,
@@ -73,11 +81,11 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// Switches the screen on.
+    /// Switches the screen on; `keys`: the terminal tells keys apart ([`super::known::disambiguates`]).
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn open(size: (u16, u16), mouse: bool) -> io::Result<Self> {
+    pub fn open(size: (u16, u16), mouse: bool, keys: bool) -> io::Result<Self> {
         // crossterm would drop every colour and attribute with NO_COLOR; the theme obeys it, and programs in shells
         // have their own.
         crossterm::style::force_color_output(true);
@@ -102,6 +110,7 @@ impl Screen {
             bytes,
             size,
             shape: 0,
+            keys,
             extra: Vec::new(),
             to_writer,
             written,
@@ -115,6 +124,9 @@ impl Screen {
     /// Switches everything on (again), and draws everything anew with the next frame.
     pub fn switch_on(&mut self, mouse: bool) {
         self.extra.extend(ON.as_bytes());
+        if self.keys {
+            self.extra.extend(KEYS_ON.as_bytes());
+        }
         self.mouse(mouse);
         self.shape = 0;
         self.redraw();

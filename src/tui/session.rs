@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use prost::Message;
 
 use super::pane::{dockerfile, happened, log, progress, timeline};
+use super::twins::Twins;
 use crate::progress::time::{Nanos, now as clock};
 use crate::progress::trace::Trace;
 use crate::proto::control::StatusResponse;
@@ -50,6 +51,8 @@ pub struct Build {
     pub version: u64,
     /// Why its trace cannot be read.
     pub trouble: Option<String>,
+    /// Steps of other builds in its trace.
+    pub twins: Twins,
 }
 
 impl Build {
@@ -215,6 +218,7 @@ impl View {
 
     /// Derives anew what panes derive from the build. Nothing moves that a person has chosen.
     pub fn refresh(&mut self) {
+        self.build.twins.hide(&mut self.build.trace);
         self.progress.refresh(&self.build, !self.touched);
         self.timeline.refresh(&self.build, &self.progress);
     }

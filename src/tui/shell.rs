@@ -306,6 +306,13 @@ impl Shell {
         }
     }
 
+    /// A selection is held so many rows above (negative) or beneath the pane; whether the view has moved.
+    pub fn drag_beyond(&mut self, rows: i32, column: u16) -> bool {
+        self.copy
+            .as_mut()
+            .is_some_and(|copy| copy.drag_beyond(rows, column))
+    }
+
     /// The mouse at a row and column of the pane.
     pub fn mouse(&mut self, event: &MouseEvent) -> Mouse {
         if let Some(copy) = &mut self.copy {

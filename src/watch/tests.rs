@@ -148,3 +148,27 @@ async fn a_context_that_goes_away_is_told() {
     assert!(matches!(error, WatchError::Gone(_)), "{error}");
     assert!(Watcher::new(wanted(dir.path())).is_err());
 }
+
+#[tokio::test]
+async fn a_context_that_somebody_works_in_and_a_link_that_is_turned_are_gone() {
+    let top = tempfile::tempdir().unwrap();
+    for name in ["one", "two"] {
+        fs::create_dir(top.path().join(name)).unwrap();
+    }
+    let link = top.path().join("link");
+    std::os::unix::fs::symlink("one", &link).unwrap();
+    let mut watcher = Watcher::new(wanted(&link)).unwrap();
+    let new = top.path().join("new");
+    std::os::unix::fs::symlink("two", &new).unwrap();
+    fs::rename(&new, &link).unwrap();
+    let end = tokio::time::timeout(Duration::from_secs(30), watcher.next()).await;
+    assert!(matches!(end.unwrap(), Err(WatchError::Gone(_))));
+    // Held open, its own watch does not end.
+    let two = top.path().join("two");
+    let held = fs::File::open(&two).unwrap();
+    let mut watcher = Watcher::new(wanted(&two)).unwrap();
+    fs::remove_dir(&two).unwrap();
+    let end = tokio::time::timeout(Duration::from_secs(30), watcher.next()).await;
+    assert!(matches!(end.unwrap(), Err(WatchError::Gone(_))));
+    drop(held);
+}

@@ -57,6 +57,8 @@ fn allowed(text: &str) -> usize {
         b'J' => parameters == "2",
         b'q' => parameters.ends_with(' '),
         b't' => ["22;0", "23;0"].contains(&parameters),
+        // Keys told apart, and no more.
+        b'u' => [">1", "<"].contains(&parameters),
         _ => false,
     };
     if fine {
@@ -74,6 +76,7 @@ fn the_list_itself() {
     );
     for bad in [
         "\x1b[?47h",
+        "\x1b[>3u",
         "\x1b]0;x\x07",
         "\x1b[5n",
         "\x1bc",

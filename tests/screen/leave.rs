@@ -2,8 +2,9 @@
 
 use rustix::process::Signal;
 
-use super::{failing, opened, screen};
+use super::{command, failing, opened, screen};
 use crate::support::engine::engine;
+use crate::support::pty::Pty;
 use crate::support::shared::Shared;
 
 /// What undoes the screen is in the last bytes.
@@ -87,4 +88,41 @@ fn a_lost_server_is_a_card_and_not_the_end() {
     pty.send("\x01q");
     pty.wait();
     assert_put_right(pty.raw());
+}
+
+/// A terminal that tells keys apart is asked to, on the alternate screen, and asked no more when it is left.
+#[test]
+fn keys_are_told_apart_only_on_the_screen_and_only_by_terminals_that_can() {
+    let server = Shared::on(engine());
+    let context = failing();
+    let path = context.path().to_str().unwrap();
+    for (name, knows) in [("xterm-kitty", true), ("xterm-256color", false)] {
+        let mut program = command(&server, &["build", "--network=none", path]);
+        program.env("TERM", name);
+        let mut pty = Pty::spawn(program, 40, 120);
+        pty.wait_until("the shell", |screen| screen.contains("/srv/app #"));
+        if knows {
+            // Ctrl-i, Ctrl-m, Alt-b and Esc as such a terminal writes them.
+            pty.send("cat -v\x1b[109;5u");
+            pty.send("a\x1b[98;3u\x1b[27u\x1b[105;5ub\x1b[109;5u");
+            pty.wait_until("the keys", |screen| {
+                screen.contains("a^[b^[") && screen.contains("b")
+            });
+            pty.send("\x1b[99;5u");
+            pty.send("\x1b[97;5uq");
+        } else {
+            pty.send("\x01q");
+        }
+        assert_eq!(pty.wait(), 1);
+        assert_put_right(pty.raw());
+        let text = String::from_utf8_lossy(pty.raw()).into_owned();
+        let place = |sequence: &str| text.rfind(sequence);
+        assert_eq!(place("\x1b[>1u").is_some(), knows, "{name}");
+        assert_eq!(place("\x1b[<u").is_some(), knows, "{name}");
+        if knows {
+            assert!(place("\x1b[?1049h") < place("\x1b[>1u"));
+            assert!(place("\x1b[>1u") < place("\x1b[<u"));
+            assert!(place("\x1b[<u") < place("\x1b[?1049l"));
+        }
+    }
 }

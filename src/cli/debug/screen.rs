@@ -17,11 +17,13 @@ use crate::proto::controller::BuildRequest;
 use crate::term::blocking::Blocking;
 use crate::tui::app::Setup;
 use crate::tui::keymap::{Key, Keymap};
+use crate::tui::known::disambiguates;
 use crate::tui::msg::BuildId;
 use crate::tui::recent;
 use crate::tui::run::{Begin, run};
 use crate::tui::shell::screen::colour::Depth;
 use crate::tui::theme::Theme;
+use crate::tui::zone::Zone;
 
 /// Whether the full screen is used. `progress`: the user has said how the build is to be shown.
 ///
@@ -157,6 +159,7 @@ async fn show(
         theme: theme(flags, env, &config),
         depth: Depth::of(|name| env.get(name)),
         mouse: flags.mouse.unwrap_or(config.tui.mouse),
+        keys: disambiguates(|name| env.get(name)),
         recent: recent_file.as_deref().map(recent::load).unwrap_or_default(),
         recent_file,
         commands: wish
@@ -166,6 +169,7 @@ async fn show(
             .unwrap_or_default(),
         history: wish.history.clone(),
         hint: first_start(flags, env),
+        zone: Zone::of(env.get("TZ")),
         in_process: client.info.in_process,
     };
     let server = flags.which_server()?;

@@ -64,11 +64,10 @@ impl App {
             }
             What::Save => {
                 let path = self.path(text)?;
-                Ok(self
-                    .view_mut()
-                    .map(|view| view.log.save(&view.build, path))
-                    .into_iter()
-                    .collect())
+                let save = self
+                    .view()
+                    .map(|view| view.log.save(&view.build, &self.setup.zone, path));
+                Ok(save.into_iter().collect())
             }
         }
     }

@@ -4,6 +4,7 @@ use crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent, MouseEven
 use ratatui::layout::Rect;
 
 use super::super::action::Action;
+use super::super::layer::Layer;
 use super::super::layout::Pane;
 use super::super::msg::Effect;
 use super::super::pane;
@@ -27,6 +28,10 @@ pub enum Drag {
 
 impl App {
     pub(super) fn on_mouse(&mut self, event: MouseEvent) -> Vec<Effect> {
+        if let Some(Layer::Edit(state)) = &mut self.layer {
+            state.mouse(self.size, event);
+            return Vec::new();
+        }
         if let Some(layer) = &self.layer {
             let code = match event.kind {
                 MouseEventKind::ScrollDown => KeyCode::Down,
@@ -38,6 +43,12 @@ impl App {
             }
             let key = App::press(code, KeyModifiers::NONE);
             return (0..LINES).flat_map(|_| self.key(key)).collect();
+        }
+        if matches!(event.kind, MouseEventKind::Down(_)) {
+            self.hint = false;
+        }
+        if !matches!(event.kind, MouseEventKind::Drag(_)) {
+            self.edge = None;
         }
         let layout = self.layout();
         if let Some(strip) = layout.strip
@@ -81,7 +92,11 @@ impl App {
                     Vec::new()
                 }
                 Some(Drag::Inside(pane)) => match layout.place(pane) {
-                    Some(place) => self.inside(pane, place, event, false),
+                    Some(place) => {
+                        let effects = self.inside(pane, place, event, false);
+                        self.beyond(pane, place, event);
+                        effects
+                    }
                     None => Vec::new(),
                 },
                 None => Vec::new(),
@@ -109,6 +124,19 @@ impl App {
                 }
                 _ => Vec::new(),
             },
+        }
+    }
+
+    /// A selection is dragged: what is behind a border may have to come into sight.
+    fn beyond(&mut self, pane: Pane, place: Rect, event: MouseEvent) {
+        let selects = match pane {
+            Pane::Shell => self.shell().is_some_and(|shell| shell.copy.is_some()),
+            Pane::Log => true,
+            _ => false,
+        };
+        if selects {
+            let column = event.column.max(place.x) - place.x;
+            self.hold_at_edge(pane, place, event.row, column);
         }
     }
 

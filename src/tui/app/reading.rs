@@ -39,6 +39,7 @@ impl App {
             keymap: &setup.keymap,
             focused: false,
             now: *now,
+            zone: &setup.zone,
         };
         let mut id = || {
             *next_question += 1;

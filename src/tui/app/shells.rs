@@ -211,7 +211,8 @@ impl App {
             return Vec::new();
         };
         let session = view.session.id.clone();
-        let directory = App::directory(&view.session)
+        let directory = self
+            .context()
             .filter(|directory| directory.is_dir())
             .unwrap_or_else(|| self.setup.caller.directory.clone().into());
         let size = self.shell_size();
@@ -465,6 +466,10 @@ impl App {
 
     pub(super) fn on_focus(&mut self, focused: bool) -> Vec<Effect> {
         self.focused = focused;
+        if !focused {
+            // Nobody may tell that the button was let go.
+            self.edge = None;
+        }
         if self.focus != Pane::Shell {
             return Vec::new();
         }

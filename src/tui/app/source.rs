@@ -6,6 +6,7 @@ use super::super::layer::{Layer, edit};
 use super::super::msg::{Effect, NotWritten};
 use super::super::session::View;
 use super::App;
+use crate::build::context::is_remote;
 use crate::build::flags;
 use crate::build::options::Destination;
 
@@ -95,14 +96,12 @@ impl App {
             Some(url) if url.contains("://") => Err(format!("its Dockerfile is at {url}")),
             Some(path) => Ok(directory.join(path)),
             None => {
-                let context = App::directory(&view.session)
-                    .unwrap_or_else(|| directory.join(&options.context));
-                if options.context == "-" || options.context.contains("://") {
+                let Some(context) = self.context() else {
                     return Err(
                         "its context is no directory of this machine, and so is its Dockerfile"
                             .to_owned(),
                     );
-                }
+                };
                 // The engine says which of the two usual names it was.
                 let small = view
                     .build
@@ -116,6 +115,24 @@ impl App {
 }
 
 impl App {
+    /// The context of the chosen session, where it is a directory of this machine.
+    pub(super) fn context(&self) -> Option<PathBuf> {
+        let view = self.view()?;
+        let known = App::directory(&view.session);
+        let Some(inspected) = &view.inspected else {
+            return known;
+        };
+        let context = flags::parse(&inspected.arguments).ok()?.context;
+        if context == "-" || is_remote(&context) {
+            return None;
+        }
+        // As it was typed, from where it was typed; without `.` in it, since what the kernel tells of is compared with it.
+        known.or_else(|| {
+            let path = Path::new(&inspected.directory).join(context);
+            Some(path.components().collect())
+        })
+    }
+
     /// What the build of the chosen session writes on this machine.
     pub(super) fn outputs(&self) -> Vec<PathBuf> {
         let Some(inspected) = self.view().and_then(|view| view.inspected.as_ref()) else {

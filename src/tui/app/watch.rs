@@ -1,5 +1,6 @@
 //! Watch mode: a change of the context starts the build again, at once or when the one that runs has ended.
 
+use super::super::action::Action;
 use super::super::msg::Effect;
 use super::App;
 use crate::monitor::parse::Command;
@@ -15,7 +16,7 @@ impl App {
         };
         let session = view.session.id.clone();
         let watching = view.watching;
-        let wanted = match (watching, App::directory(&view.session)) {
+        let wanted = match (watching, self.context()) {
             (true, _) => None,
             (false, Some(context))
                 if self
@@ -80,13 +81,25 @@ impl App {
         wanted.then(|| again(session)).into_iter().collect()
     }
 
+    /// A watched context is gone; it is looked for again.
+    pub(super) fn on_watch_waits(&mut self, session: &str) -> Vec<Effect> {
+        if self.views.get(session).is_some_and(|view| view.watching) {
+            self.say("the watched context is gone; the build runs again when it is back");
+        }
+        Vec::new()
+    }
+
     /// A context cannot be watched, or not any more.
     pub(super) fn on_unwatched(&mut self, session: &str, why: String) -> Vec<Effect> {
         if let Some(view) = self.views.get_mut(session) {
             view.watching = false;
             view.changed = false;
         }
-        self.complain(why);
+        let again = match self.setup.keymap.key(Action::Watch) {
+            Some(key) => format!("; {key} watches again"),
+            None => String::new(),
+        };
+        self.complain(format!("{why}{again}"));
         Vec::new()
     }
 }

@@ -90,3 +90,34 @@ fn keys_are_read_as_they_are_shown() {
         key("ctrl-a")
     );
 }
+
+#[test]
+fn a_key_is_the_same_on_terminals_that_tell_keys_apart_and_on_others() {
+    use crossterm::event::KeyEvent;
+    let typed = |letter, modifiers| Key::of(&KeyEvent::new(KeyCode::Char(letter), modifiers));
+    let control = KeyModifiers::CONTROL;
+    // What the kitty protocol tells, what plain terminals tell, and the name.
+    for (new, old, name) in [
+        ('i', KeyEvent::new(KeyCode::Tab, KeyModifiers::NONE), "tab"),
+        (
+            'm',
+            KeyEvent::new(KeyCode::Enter, KeyModifiers::NONE),
+            "enter",
+        ),
+        (
+            '[',
+            KeyEvent::new(KeyCode::Esc, KeyModifiers::NONE),
+            "ctrl-[",
+        ),
+        ('\\', KeyEvent::new(KeyCode::Char('4'), control), "ctrl-\\"),
+        (']', KeyEvent::new(KeyCode::Char('5'), control), "ctrl-]"),
+        ('/', KeyEvent::new(KeyCode::Char('7'), control), "ctrl-/"),
+        ('A', KeyEvent::new(KeyCode::Char('a'), control), "ctrl-a"),
+    ] {
+        assert_eq!(typed(new, control), Key::of(&old), "{new}");
+        assert_eq!(typed(new, control), Some(key(name)), "{name}");
+    }
+    let both = control | KeyModifiers::SHIFT;
+    assert_eq!(typed('r', both), Some(key("ctrl-r")));
+    assert_eq!(typed('x', KeyModifiers::ALT), Some(key("alt-x")));
+}

@@ -3,24 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
 use tui_textarea::{CursorMove, DataCursor, TextArea};
-use unicode_width::UnicodeWidthChar;
 
 use super::super::app::App;
 use super::super::keymap::Key;
 use super::super::msg::{Effect, NotWritten};
-use super::super::pane::text::{cells, clear, fill, middle, put, put_right};
-use super::super::theme::{Mark, Role, Theme};
+use super::super::theme::Role;
 use super::Then;
-use crate::term::escape::{self, is_hidden};
+use crate::term::escape::is_hidden;
+use colours::Colours;
+use draw::Places;
+
+mod colours;
+mod draw;
+mod mouse;
 
 /// Most bytes of a text; a Dockerfile is never near it.
 pub const LARGEST: usize = 1 << 20;
-
-/// Cells of a tab stop.
-const TAB: usize = 4;
 
 /// What has to be answered before anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +43,11 @@ pub struct State {
     failed: Option<usize>,
     /// The first row that is shown.
     top: usize,
+    /// Cells that are cut from the left.
+    left: usize,
+    /// The wheel has moved the text, so the cursor may be out of sight.
+    free: bool,
+    colours: Colours,
     question: Option<Question>,
     /// What is being written, and whether the build runs again then.
     saving: Option<(String, bool)>,
@@ -59,6 +63,9 @@ impl State {
         let failed = failed
             .and_then(|line| usize::try_from(line).ok()?.checked_sub(1))
             .filter(|line| *line < lines.len());
+        let top = failed.unwrap_or(0).saturating_sub(5);
+        let mut colours = Colours::default();
+        colours.read(&lines, top);
         let mut area = TextArea::new(lines);
         area.set_max_histories(1000);
         if let Some(line) = failed {
@@ -71,7 +78,10 @@ impl State {
             disk: text,
             ending,
             failed,
-            top: failed.unwrap_or(0).saturating_sub(5),
+            top,
+            left: 0,
+            free: false,
+            colours,
             question: None,
             saving: None,
         }
@@ -122,16 +132,22 @@ impl State {
         }
         let ctrl = key.modifiers == KeyModifiers::CONTROL;
         let page = usize::from(app.size.1.saturating_sub(3).max(1));
+        let before = Before::of(&self.area);
+        let mut anywhere = false;
         match key.code {
             KeyCode::Esc => return self.close(),
+            KeyCode::Char('c') if ctrl && self.area.selection_range().is_some() => {
+                self.area.copy();
+                return Then::Effects(vec![Effect::Clipboard(self.area.yank_text().into())]);
+            }
             KeyCode::Char('c' | 'q') if ctrl => return self.close(),
             KeyCode::Char('s') if ctrl => return self.save(false, false),
             KeyCode::Char('r') if ctrl => return self.save(true, false),
             KeyCode::Char('z' | 'u') if ctrl => {
-                self.area.undo();
+                anywhere = self.area.undo();
             }
             KeyCode::Char('y') if ctrl => {
-                self.area.redo();
+                anywhere = self.area.redo();
             }
             KeyCode::Char('v') if ctrl => {
                 self.area.paste();
@@ -151,7 +167,7 @@ impl State {
                 self.area.input(event);
             }
         }
-        self.top = top(self.top, self.area.cursor().0, page);
+        self.follow(app.size, &before, anywhere);
         Then::Stay
     }
 
@@ -172,9 +188,38 @@ impl State {
                 matches!(letter, '\n' | '\t') || !letter.is_control() && !is_hidden(*letter)
             })
             .collect();
+        let before = Before::of(&self.area);
         self.area.insert_str(text);
-        let page = usize::from(app.size.1.saturating_sub(3).max(1));
-        self.top = top(self.top, self.area.cursor().0, page);
+        self.follow(app.size, &before, false);
+    }
+
+    /// The text may have changed, between the cursor before and now or (`anywhere`) elsewhere; the cursor comes into
+    /// sight.
+    fn follow(&mut self, size: (u16, u16), before: &Before, anywhere: bool) {
+        let DataCursor(row, column) = self.area.cursor();
+        let lines = self.area.lines();
+        let from = match anywhere {
+            true => 0,
+            false => row.min(before.from),
+        };
+        self.colours.forget(from);
+        // The line that failed moves with the lines before it.
+        if let Some(failed) = &mut self.failed
+            && from < *failed
+            && !anywhere
+        {
+            let by = lines.len().saturating_sub(before.lines);
+            let lost = before.lines.saturating_sub(lines.len());
+            *failed = (*failed + by).saturating_sub(lost).max(from);
+        }
+        let places = Places::new(size, lines.len());
+        let at = lines
+            .get(row)
+            .map_or(0, |line| draw::column_of(line, column));
+        self.top = near(self.top, row, usize::from(places.text.height));
+        self.left = near(self.left, at, usize::from(places.text.width));
+        self.free = false;
+        self.colours.read(self.area.lines(), self.top);
     }
 
     /// Whether `more` bytes have no room.
@@ -222,201 +267,30 @@ impl State {
             }
         }
     }
+}
 
-    /// Draws it over the whole of `area`.
-    pub fn draw(&self, app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        let theme = &app.setup.theme;
-        clear(buf, area);
-        if area.height < 3 || area.width < 10 {
-            return None;
-        }
-        self.draw_title(theme, Rect { height: 1, ..area }, buf);
-        let bottom = Rect {
-            y: area.bottom() - 1,
-            height: 1,
-            ..area
-        };
-        self.draw_bottom(theme, bottom, buf);
-        let lines = self.area.lines();
-        let digits = lines.len().to_string().len();
-        let gutter = u16::try_from(digits + 3).unwrap_or(area.width);
-        let body = Rect {
-            y: area.y + 1,
-            height: area.height - 2,
-            ..area
-        };
-        let text = Rect {
-            x: body.x.saturating_add(gutter).min(body.right()),
-            width: body.width.saturating_sub(gutter),
-            ..body
-        };
-        let DataCursor(row, column) = self.area.cursor();
-        let first = top(self.top, row, usize::from(body.height));
-        let at = lines.get(row).map_or(0, |line| column_of(line, column));
-        let left = (at + 1).saturating_sub(usize::from(text.width));
-        for ((index, line), y) in lines
-            .iter()
-            .enumerate()
-            .skip(first)
-            .zip(body.top()..body.bottom())
-        {
-            let failed = self.failed == Some(index);
-            let style = theme.style(match (failed, index == row) {
-                (true, _) => Role::Error,
-                (false, true) => Role::Accent,
-                (false, false) => Role::Dim,
-            });
-            let mark = if failed {
-                theme.glyph(Mark::Failed)
-            } else {
-                " "
-            };
-            put(
-                buf,
-                body,
-                body.x,
-                y,
-                &format!("{mark} {:>digits$}", index + 1),
-                style,
-            );
-            self.draw_line(
-                theme,
-                index,
-                line,
-                left,
-                Rect {
-                    y,
-                    height: 1,
-                    ..text
-                },
-                buf,
-            );
-        }
-        let cursor = Position::new(
-            text.x.saturating_add(u16::try_from(at - left).unwrap_or(0)),
-            body.y
-                .saturating_add(u16::try_from(row - first).unwrap_or(0)),
-        );
-        self.question.is_none().then_some(cursor)
-    }
+/// What is remembered of a text while a key may change it.
+struct Before {
+    /// The first row of cursor and selection.
+    from: usize,
+    lines: usize,
+}
 
-    fn draw_line(
-        &self,
-        theme: &Theme,
-        row: usize,
-        line: &str,
-        left: usize,
-        place: Rect,
-        buf: &mut Buffer,
-    ) {
-        let chosen = self.area.selection_range();
-        let plain = theme.style(Role::Text);
-        let selected = theme.style(Role::Selected);
-        let right = left + usize::from(place.width);
-        let mut at = 0;
-        for (index, letter) in line.chars().enumerate() {
-            if at >= right {
-                break;
-            }
-            let width = width_of(letter, at);
-            let inside = chosen.is_some_and(|(from, to)| (row, index) >= from && (row, index) < to);
-            let style = if inside { selected } else { plain };
-            if at >= left && width > 0 {
-                let x = place
-                    .x
-                    .saturating_add(u16::try_from(at - left).unwrap_or(u16::MAX));
-                let mut bytes = [0; 4];
-                let shown = match letter {
-                    '\t' => "    ".get(..width).unwrap_or_default(),
-                    letter if letter.is_control() || is_hidden(letter) => "?",
-                    letter => letter.encode_utf8(&mut bytes),
-                };
-                put(buf, place, x, place.y, shown, style);
-            }
-            at += width;
-        }
-    }
-
-    fn draw_title(&self, theme: &Theme, place: Rect, buf: &mut Buffer) {
-        let border = theme.style(Role::BorderFocus);
-        for x in place.left()..place.right() {
-            put(buf, place, x, place.y, theme.horizontal(), border);
-        }
-        let state = match (self.changed(), self.failed) {
-            (true, _) => " changed ".to_owned(),
-            (false, Some(line)) => format!(" line {} failed ", line + 1),
-            (false, None) => String::new(),
-        };
-        let path = escape::line(&self.path.to_string_lossy()).into_owned();
-        let room = usize::from(place.width).saturating_sub(cells(&state) + 8);
-        let path = format!(" {} ", middle(&path, room, theme.ellipsis()));
-        let x = put(buf, place, place.x + 2, place.y, &path, border);
-        let inside = Rect {
-            width: place.width - 1,
-            ..place
-        };
-        put_right(buf, inside, x, place.y, &state, theme.style(Role::Warn));
-    }
-
-    fn draw_bottom(&self, theme: &Theme, place: Rect, buf: &mut Buffer) {
-        let question = match self.question {
-            Some(Question::Discard) => " Throw the changes away? y/N ",
-            Some(Question::Overwrite) => {
-                " The file has changed on disk meanwhile: write over it? y/N "
-            }
-            None => "",
-        };
-        if !question.is_empty() {
-            fill(buf, place, place.y, theme.style(Role::Bar));
-            put(
-                buf,
-                place,
-                place.x,
-                place.y,
-                question,
-                theme.style(Role::Bar),
-            );
-            return;
-        }
-        let keys = [
-            ("Ctrl-s", "save"),
-            ("Ctrl-r", "save and build"),
-            ("Ctrl-z", "undo"),
-            ("Ctrl-y", "redo"),
-            ("Esc", "close"),
-        ];
-        let mut x = put(
-            buf,
-            place,
-            place.x + 1,
-            place.y,
-            "EDIT",
-            theme.style(Role::Key),
-        ) + 1;
-        for (key, word) in keys {
-            x = put(buf, place, x, place.y, key, theme.style(Role::Key)) + 1;
-            x = put(buf, place, x, place.y, word, theme.style(Role::Text)) + 2;
+impl Before {
+    fn of(area: &TextArea) -> Self {
+        let cursor = area.cursor().0;
+        let chosen = area.selection_range().map_or(cursor, |((row, _), _)| row);
+        Self {
+            from: cursor.min(chosen),
+            lines: area.lines().len(),
         }
     }
 }
 
-/// The first row to show so that `row` is among `rows` of them.
-fn top(top: usize, row: usize, rows: usize) -> usize {
-    top.min(row).max((row + 1).saturating_sub(rows.max(1)))
+/// Where a view of `room` rows or columns that began at `first` begins, so that `at` is in it.
+fn near(first: usize, at: usize, room: usize) -> usize {
+    first.min(at).max((at + 1).saturating_sub(room.max(1)))
 }
 
-/// Cells of a character at a column; what cannot be drawn is drawn as one.
-fn width_of(letter: char, at: usize) -> usize {
-    match letter {
-        '\t' => TAB - at % TAB,
-        letter if letter.is_control() || is_hidden(letter) => 1,
-        letter => letter.width().unwrap_or(0),
-    }
-}
-
-/// The column at which a character of a line is drawn.
-fn column_of(line: &str, character: usize) -> usize {
-    line.chars()
-        .take(character)
-        .fold(0, |at, letter| at + width_of(letter, at))
-}
+#[cfg(test)]
+mod tests;

@@ -30,12 +30,15 @@ pub enum What {
 }
 
 impl What {
-    fn prompt(self) -> &'static str {
+    fn prompt(self, app: &App) -> String {
         match self {
-            Self::Command => ":",
-            Self::Search => "/",
-            Self::Filter => "&",
-            Self::Save => "save the log to: ",
+            Self::Command => ":".to_owned(),
+            Self::Search => "/".to_owned(),
+            Self::Filter => "&".to_owned(),
+            Self::Save => {
+                let words = app.view().map(|view| view.log.words());
+                format!("save {} (Ctrl-t) to: ", words.unwrap_or_default())
+            }
         }
     }
 
@@ -124,6 +127,12 @@ impl State {
             KeyCode::Char('d') if ctrl && self.text().is_empty() => return Then::Close,
             KeyCode::Backspace if self.text().is_empty() => return Then::Close,
             KeyCode::Enter => return self.submit(app),
+            KeyCode::Char('t') if ctrl && self.what == What::Save => {
+                if let Some(view) = app.view_mut() {
+                    view.log.turn_clock();
+                }
+                return Then::Stay;
+            }
             KeyCode::Tab => {
                 self.tab(app, !key.modifiers.contains(KeyModifiers::SHIFT));
                 return Then::Stay;
@@ -266,7 +275,7 @@ impl State {
         clear(buf, row);
         let prompt = match self.walk.wanted() {
             Some(wanted) => format!("(history) {wanted}: "),
-            None => self.what.prompt().to_owned(),
+            None => self.what.prompt(app),
         };
         let x = put(buf, row, row.x + 1, row.y, &prompt, theme.style(Role::Key));
         let line = Rect {

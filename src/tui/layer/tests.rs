@@ -662,6 +662,31 @@ fn a_change_waits_for_the_build_that_runs() {
 }
 
 #[test]
+fn a_context_is_watched_from_where_it_was_named() {
+    for (context, expected) in [
+        (".", Some("/src/app")),
+        ("sub/./x", Some("/src/app/sub/x")),
+        ("/abs", Some("/abs")),
+        ("-", None),
+        ("https://example.com/a.git", None),
+        ("git@example.com:a", None),
+    ] {
+        let mut script = script();
+        script.session.context = context.to_owned();
+        script.inspected.arguments = vec![context.to_owned()];
+        let mut app = Screen::new(80, 24).app();
+        script.tell(&mut app, 7.0);
+        app.focus = Pane::Progress;
+        let effects = press(&mut app, &["w"]);
+        let watched = effects.into_iter().find_map(|effect| match effect {
+            Effect::Watch { wanted, .. } => wanted.map(|wanted| wanted.context),
+            _ => None,
+        });
+        assert_eq!(watched, expected.map(PathBuf::from), "{context}");
+    }
+}
+
+#[test]
 fn how_server_and_builder_are() {
     let info = InfoResponse {
         version: "0.1.0".to_owned(),

@@ -1,23 +1,16 @@
-//! What the server tells by itself: sessions, traces, searches; and what changes on this machine's disk.
-
-use std::path::PathBuf;
+//! What the server tells by itself: sessions, traces, searches.
 
 use tokio::sync::mpsc::Sender;
-use tokio::task::AbortHandle;
 
 use super::super::msg::{BuildId, Msg, SearchAnswer};
 use crate::client::{Api, Client, status};
 use crate::proto::controller::session_event::Event;
 use crate::proto::controller::{
-    InfoResponse, LogRequest, SearchLogRequest, TraceRequest, WatchSessionsRequest,
+    InfoResponse, SearchLogRequest, TraceRequest, WatchSessionsRequest,
 };
-use crate::watch::{Wanted, Watcher};
 
 /// Events of a trace that are one message.
 const BATCH: usize = 256;
-
-/// Lines that are asked for at once when a log is saved.
-const LINES: u32 = 10_000;
 
 /// Every session, and each change.
 pub async fn sessions(mut api: Api, info: InfoResponse, sender: Sender<Msg>) {
@@ -117,87 +110,4 @@ pub async fn search(mut api: Api, id: u64, request: SearchLogRequest, sender: Se
             return;
         }
     }
-}
-
-/// Writes a log into a file that does not exist.
-pub async fn save(mut api: Api, build: BuildId, vertex: String, path: PathBuf) -> Msg {
-    use tokio::io::AsyncWriteExt;
-    let cannot =
-        |error: std::io::Error| Msg::Failed(format!("cannot write {}: {error}", path.display()));
-    let file = tokio::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(&path)
-        .await;
-    let mut file = match file {
-        Ok(file) => tokio::io::BufWriter::new(file),
-        Err(error) => return cannot(error),
-    };
-    let mut from = 0;
-    loop {
-        let request = LogRequest {
-            session: build.session.clone(),
-            build: build.build,
-            vertex: vertex.clone(),
-            from,
-            count: LINES,
-            ..LogRequest::default()
-        };
-        let lines = match api.log(request).await {
-            Ok(lines) => lines.into_inner(),
-            Err(refused) => return Msg::Failed(status::line(&refused)),
-        };
-        for line in &lines.lines {
-            let text = String::from_utf8_lossy(&line.text);
-            let plain: String = crate::term::width::characters(&text).collect();
-            let written = async {
-                file.write_all(plain.as_bytes()).await?;
-                file.write_all(b"\n").await
-            };
-            if let Err(error) = written.await {
-                return cannot(error);
-            }
-        }
-        match lines.lines.last() {
-            Some(last) if lines.more => from = last.number + 1,
-            _ => break,
-        }
-    }
-    match file.flush().await {
-        Ok(()) => Msg::Note(format!("saved {}", path.display())),
-        Err(error) => cannot(error),
-    }
-}
-
-/// Tells when files of a context change, until it is aborted or that is not possible any more.
-pub fn files(session: String, wanted: Wanted, sender: Sender<Msg>) -> AbortHandle {
-    let task = tokio::spawn(async move {
-        let runtime = tokio::runtime::Handle::current();
-        // It walks the directories, and needs the runtime for the kernel's events.
-        let watcher = tokio::task::spawn_blocking(move || {
-            let _inside = runtime.enter();
-            Watcher::new(wanted)
-        });
-        let Ok(watcher) = watcher.await else { return };
-        let why = match watcher {
-            Ok(mut watcher) => loop {
-                let change = match watcher.next().await {
-                    Ok(change) => change,
-                    Err(why) => break why,
-                };
-                let msg = Msg::Changed {
-                    session: session.clone(),
-                    path: change.path,
-                    count: change.count,
-                };
-                if sender.send(msg).await.is_err() {
-                    return;
-                }
-            },
-            Err(why) => why,
-        };
-        let why = why.to_string();
-        let _ = sender.send(Msg::Unwatched { session, why }).await;
-    });
-    task.abort_handle()
 }

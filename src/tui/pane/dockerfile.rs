@@ -14,11 +14,13 @@ use crate::progress::trace::Step;
 use crate::proto::controller::SessionState;
 use crate::term::escape;
 
+pub mod blame;
 mod source;
 mod syntax;
 
 pub use source::readable;
 use source::{Line, Source};
+pub use syntax::{Spans, Syntax};
 
 /// Cells that the text moves sideways at once.
 const SIDEWAYS: usize = 16;
@@ -342,6 +344,13 @@ impl Text<'_> {
             at = span.end;
         }
         part(at, text.len(), self.base, buf);
+        if let Some(word) = &self.line.wrong
+            && let (Some(before), Some(word)) =
+                (text.get(begin..word.start), text.get(word.clone()))
+        {
+            let place = from.saturating_add(u16::try_from(cells(before)).unwrap_or(u16::MAX));
+            put(buf, area, place, y, word, theme.style(Role::Match));
+        }
         let cut = text
             .get(begin..)
             .is_some_and(|rest| cells(rest) > usize::from(area.right().saturating_sub(from)));

@@ -38,6 +38,9 @@ struct Tail {
     complete: bool,
 }
 
+/// With fewer rows than this the card leaves out what makes it easy to read.
+const TIGHT: u16 = 14;
+
 /// How far the question for the end of the log is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Asked {
@@ -60,6 +63,7 @@ struct Made {
     tail: usize,
     answered: bool,
     ascii: bool,
+    tight: bool,
 }
 
 /// The place in the card.
@@ -160,6 +164,7 @@ impl State {
             tail: self.tail.lines.len(),
             answered: self.asked == Asked::Done,
             ascii: look.theme.ascii,
+            tight: area.height < TIGHT,
         };
         if made != self.made || self.rows.is_empty() {
             self.made = made;
@@ -187,7 +192,8 @@ impl State {
                 tail: known.as_ref().unwrap_or(&self.tail),
                 look,
             };
-            self.rows = write(&known, area.width.saturating_sub(1));
+            let rows = Rows::new(area.width.saturating_sub(1), area.height < TIGHT);
+            self.rows = write(&known, rows);
         }
         let rows = usize::from(area.height);
         self.top = self.top.min(self.rows.len().saturating_sub(rows));
@@ -200,8 +206,7 @@ fn plain(text: &[u8]) -> String {
     crate::term::width::characters(&text).collect()
 }
 
-fn write(known: &Known, width: u16) -> Vec<Row> {
-    let mut rows = Rows::new(width);
+fn write(known: &Known, mut rows: Rows) -> Vec<Row> {
     let end = known
         .build
         .outcome

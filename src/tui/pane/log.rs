@@ -8,12 +8,15 @@ use super::super::msg::{BuildId, Effect};
 use super::super::session::{Build, View};
 use super::Then;
 use crate::proto::controller::LogPattern;
+use crate::tui::zone::Zone;
 use regex::Regex;
 
 mod ask;
 mod draw;
 mod find;
 mod line;
+pub mod save;
+mod time;
 mod window;
 
 pub use draw::{draw, title};
@@ -39,7 +42,7 @@ pub enum Clock {
     /// Since the step began.
     #[default]
     Step,
-    /// Of day, UTC.
+    /// Of day, in the user's time zone.
     Day,
     /// Since the line before.
     Delta,
@@ -48,6 +51,7 @@ pub enum Clock {
 }
 
 impl Clock {
+    /// The next one of all.
     fn next(self) -> Self {
         match self {
             Self::Step => Self::Day,
@@ -212,14 +216,32 @@ impl State {
         Vec::new()
     }
 
-    /// Writes the log that is shown, all of it, into a file.
-    pub fn save(&self, build: &Build, path: std::path::PathBuf) -> Effect {
+    /// The next clock.
+    pub fn turn_clock(&mut self) {
+        self.clock = self.clock.next();
+    }
+
+    /// What would be saved, in a few words.
+    pub fn words(&self) -> String {
+        let what = match &self.filter {
+            Some(filter) => {
+                let text = crate::term::escape::line(&filter.pattern.text);
+                format!("lines with {}", super::text::cut(&text, 20, "."))
+            }
+            None => "the log".to_owned(),
+        };
+        format!("{what}, {}", self.clock.word())
+    }
+
+    /// Writes the log as it is shown, from its first line to its last, into a file.
+    pub fn save(&self, build: &Build, zone: &Zone, path: std::path::PathBuf) -> Effect {
         Effect::SaveLog {
             build: BuildId {
                 session: build.session.clone(),
                 build: build.number,
             },
             vertex: self.vertex.clone().unwrap_or_default(),
+            form: Box::new(save::Form::of(self, build, zone)),
             path,
         }
     }
@@ -237,6 +259,16 @@ impl State {
             (marked, _) => *marked = Some((number, number)),
         }
         self.here = Some(number);
+    }
+
+    /// The mark is held so many rows above (negative) or beneath the pane; whether the view has moved.
+    pub fn mark_beyond(&mut self, build: &Build, rows: i32) -> bool {
+        let before = self.first_number(build);
+        self.scroll(build, rows as isize);
+        let last = u16::try_from(self.rows.saturating_sub(1)).unwrap_or(u16::MAX);
+        let row = if rows < 0 { 0 } else { last };
+        self.mark(build, row, true);
+        self.first_number(build) != before
     }
 
     /// Whether more than one line is marked.
@@ -430,7 +462,7 @@ pub fn act(view: &mut View, action: Action, rows: u16) -> Then {
         }
         Action::ScrollRight => state.left = (state.left + SIDEWAYS).min(FARTHEST),
         Action::ScrollLeft => state.left = state.left.saturating_sub(SIDEWAYS),
-        Action::Clock => state.clock = state.clock.next(),
+        Action::Clock => state.turn_clock(),
         Action::NextMatch => state.step(build, true),
         Action::PrevMatch => state.step(build, false),
         Action::Copy => {

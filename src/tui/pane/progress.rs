@@ -57,13 +57,19 @@ impl State {
         self.at = step.and_then(|step| self.rows.place(step)).unwrap_or(0);
     }
 
-    /// In a build of a changed Dockerfile the selected step may have another digest; then it is the one of its name.
+    /// In a build of a changed Dockerfile the selected step may have another digest, or it is shown by its twin; then it is
+    /// the one of its name.
     fn find_again(&mut self, build: &Build) {
         let Some((digest, name)) = &mut self.selected else {
             return;
         };
-        if build.trace.index(digest).is_none()
-            && let Some(step) = build.trace.steps.iter().find(|step| step.name == *name)
+        let found = build.trace.find(digest).filter(|step| !step.hidden);
+        if found.is_none()
+            && let Some(step) = build
+                .trace
+                .steps
+                .iter()
+                .find(|step| step.name == *name && !step.hidden)
         {
             digest.clone_from(&step.digest);
         }

@@ -1,6 +1,9 @@
 //! A source file prepared for drawing: its lines with their colours, and what the build says about each of them.
 
+use std::ops::Range;
+
 use super::super::super::session::Build;
+use super::blame;
 use super::syntax::{Spans, Syntax};
 use crate::progress::trace::StepId;
 use crate::term::escape;
@@ -27,6 +30,8 @@ pub struct Line {
     pub first: bool,
     /// The builder blames it.
     pub blamed: bool,
+    /// The word of it that the builder's message names.
+    pub wrong: Option<Range<usize>>,
     /// What the frontend warns of: the first, and how many.
     pub warning: Option<(String, usize)>,
 }
@@ -132,6 +137,7 @@ impl Source {
             line.steps.clear();
             line.first = false;
             line.blamed = false;
+            line.wrong = None;
             line.warning = None;
         }
         let Some(shown) = self.shown() else { return };
@@ -166,6 +172,17 @@ impl Source {
                     line.first |= line.steps.is_empty() && number == range.start;
                     line.blamed = true;
                 }
+            }
+            // A process that ran says what is wrong in its log, not in the message.
+            let message = build
+                .failure()
+                .filter(|failure| failure.process_exit_code.is_none())
+                .map_or("", |failure| failure.message.as_str());
+            let mut blamed = self.lines.iter_mut().filter(|line| line.blamed);
+            if let Some((line, word)) =
+                blamed.find_map(|line| blame::word(message, &line.text).map(|word| (line, word)))
+            {
+                line.wrong = Some(word);
             }
         }
         for warning in build.trace.steps.iter().flat_map(|step| &step.warnings) {

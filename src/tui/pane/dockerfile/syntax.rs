@@ -34,7 +34,7 @@ const INSTRUCTIONS: &[&str] = &[
 const OPEN: usize = 16;
 
 /// What is carried from line to line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Syntax {
     escape: char,
     /// Parser directives are possible: nothing but such comments has come.

@@ -1,3 +1,5 @@
+use ratatui::style::Color;
+
 use super::super::super::app::App;
 use super::super::super::fixture::{Screen, Script, inside, pane, screen, step, styled, text};
 use super::super::super::layout::Pane;
@@ -116,6 +118,15 @@ fn the_lines_of_a_syntax_error_are_marked() {
         "{rows}"
     );
     assert_eq!(app.view().unwrap().dockerfile.cursor, 1);
+    // The word that the message names is marked in it.
+    let buf = drawn(&app);
+    let marked = (0..80)
+        .filter(|x| {
+            buf.cell((*x, 1))
+                .is_some_and(|cell| cell.bg == Color::Yellow)
+        })
+        .collect::<Vec<_>>();
+    assert_eq!(marked, [7, 8, 9, 10]);
 }
 
 #[test]
@@ -179,6 +190,7 @@ fn several_files_take_turns_and_copies_of_one_are_one() {
             keymap: &app.setup.keymap,
             focused: true,
             now: 0,
+            zone: &app.setup.zone,
         };
         title(app.view().unwrap(), &look).0
     };

@@ -2,13 +2,14 @@
 
 use super::super::super::action::Action;
 use super::super::super::theme::{Mark, Role};
-use super::super::dockerfile::readable;
+use super::super::dockerfile::{blame, readable};
 use super::row::Rows;
 use super::{Known, Tail, cause, command, exit, label};
 use crate::progress::time::seconds;
 use crate::progress::trace::Step;
 use crate::proto::controller::{BuildFailure, LineRange, State};
 use crate::term::escape;
+use crate::term::width::cells;
 
 /// Source lines that are shown, and lines around the marked ones.
 const SOURCE: (usize, usize) = (16, 2);
@@ -60,12 +61,17 @@ pub fn write(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
         rows.text(Role::Error, 2, line(known.tail, index).trim_start());
     }
     hints(failure, rows);
+    if rows.tight() {
+        source(known, failure, rows);
+    }
     if !command.is_empty() {
         rows.gap();
         rows.text(Role::Dim, 0, "command:");
         rows.text(Role::Accent, 2, &command);
     }
-    source(known, failure, rows);
+    if !rows.tight() {
+        source(known, failure, rows);
+    }
     keys(known, failure, rows);
     others(known, rows);
     last_lines(known, cause, rows);
@@ -136,9 +142,13 @@ fn source(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
     };
     rows.gap();
     rows.text(Role::Dim, 0, &format!("{}:{first}", escape::line(name)));
-    let (from, count) = window(ranges);
+    let (from, count) = window(ranges, if rows.tight() { 0 } else { SOURCE.1 });
     let data = data.strip_suffix(b"\n").unwrap_or(data);
     let lines = data.split(|byte| *byte == b'\n').enumerate();
+    let mut message = match failure.process_exit_code {
+        None => Some(failure.message.as_str()),
+        Some(_) => None,
+    };
     for (index, bytes) in lines.skip(from).take(count) {
         let number = u32::try_from(index + 1).unwrap_or(u32::MAX);
         let marked = ranges
@@ -148,16 +158,27 @@ fn source(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
             true => (Role::Text, known.look.theme.pointer()),
             false => (Role::Dim, " "),
         };
-        rows.cut(role, format!("{pointer} {number:>4}  {}", readable(bytes)));
+        let text = readable(bytes);
+        rows.cut(role, format!("{pointer} {number:>4}  {text}"));
+        let word = message
+            .filter(|_| marked)
+            .and_then(|message| blame::word(message, &text));
+        if let Some(word) = word {
+            message = None;
+            let before = cells(text.get(..word.start).unwrap_or_default());
+            let width = cells(text.get(word).unwrap_or_default());
+            let carets = "^".repeat(width);
+            rows.cut(Role::Error, format!("{:8}{:before$}{carets}", "", ""));
+        }
     }
 }
 
-/// The first line from 0 that is shown, and how many.
-fn window(ranges: &[LineRange]) -> (usize, usize) {
+/// The first line from 0 that is shown, and how many, with so many around them.
+fn window(ranges: &[LineRange], around: usize) -> (usize, usize) {
     let first = ranges.iter().map(|range| range.start).min().unwrap_or(1);
     let last = ranges.iter().map(|range| range.end).max().unwrap_or(1);
-    let from = (first as usize).saturating_sub(1 + SOURCE.1);
-    let to = (last.max(first) as usize).saturating_add(SOURCE.1);
+    let from = (first as usize).saturating_sub(1 + around);
+    let to = (last.max(first) as usize).saturating_add(around);
     (from, (to - from).min(SOURCE.0))
 }
 

@@ -24,15 +24,17 @@ pub struct Row {
 #[derive(Debug)]
 pub struct Rows {
     width: usize,
+    tight: bool,
     /// What is there.
     pub rows: Vec<Row>,
 }
 
 impl Rows {
-    /// None, in this width.
-    pub fn new(width: u16) -> Self {
+    /// None, in this width; `tight`: few of them can be seen at once.
+    pub fn new(width: u16, tight: bool) -> Self {
         Self {
             width: usize::from(width).max(10),
+            tight,
             rows: Vec::new(),
         }
     }
@@ -90,9 +92,14 @@ impl Rows {
         }
     }
 
-    /// An empty row, unless there is one or nothing is above it.
+    /// Whether few rows can be seen at once, so that the most telling ones come first and without gaps.
+    pub fn tight(&self) -> bool {
+        self.tight
+    }
+
+    /// An empty row, unless there is one, nothing is above it, or there is no room for it.
     pub fn gap(&mut self) {
-        if self.rows.last().is_some_and(|row| !row.text.is_empty()) {
+        if !self.tight && self.rows.last().is_some_and(|row| !row.text.is_empty()) {
             self.cut(Role::Text, String::new());
         }
     }
@@ -169,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_card_has_an_end() {
-        let mut rows = Rows::new(20);
+        let mut rows = Rows::new(20, false);
         rows.text(Role::Text, 2, &"x\n".repeat(10_000));
         assert_eq!(rows.rows.len(), ROWS + 1);
     }

@@ -10,6 +10,7 @@ use super::super::super::theme::Role;
 use super::super::Look;
 use super::super::text::{fill, middle, put};
 use super::line::Ink;
+use super::time::Times;
 use super::window::Line;
 use super::{Clock, Source, State};
 use crate::progress::units;
@@ -97,7 +98,7 @@ impl Row<'_> {
         }
         let pointer = if here { theme.pointer() } else { " " };
         let mut x = put(buf, area, area.x, y, pointer, theme.style(Role::Accent));
-        let time = self.time();
+        let time = self.time(look);
         if !time.is_empty() {
             x = put(buf, area, x, y, &time, theme.style(Role::Dim));
             x = x.saturating_add(1);
@@ -131,42 +132,21 @@ impl Row<'_> {
         ink.draw(&line.text, area, x, y, buf);
     }
 
-    /// The time in front, in a width of its own for each clock.
-    fn time(&self) -> String {
-        let line = self.line;
-        let blank = |width: usize| " ".repeat(width);
-        match self.state.clock {
-            Clock::None => String::new(),
-            Clock::Step if line.continued => blank(8),
-            Clock::Step => {
-                let step = self.build.trace.find(&line.vertex);
-                let start = step
-                    .and_then(|step| step.latest())
-                    .map_or(line.time, |latest| latest.start / 1_000_000);
-                let since = line.time.saturating_sub(start).max(0);
-                format!("{:>8.2}", since as f64 / 1000.0)
-            }
-            Clock::Day if line.continued => blank(12),
-            Clock::Day => {
-                let milliseconds = line.time.rem_euclid(86_400_000);
-                let seconds = milliseconds / 1000;
-                format!(
-                    "{:02}:{:02}:{:02}.{:03}",
-                    seconds / 3600,
-                    seconds / 60 % 60,
-                    seconds % 60,
-                    milliseconds % 1000
-                )
-            }
-            Clock::Delta if line.continued => blank(8),
-            Clock::Delta => match self.before {
-                Some(before) => {
-                    let since = line.time.saturating_sub(before.time);
-                    format!("{:>+8.2}", since as f64 / 1000.0)
-                }
-                None => blank(8),
-            },
+    /// The time in front.
+    fn time(&self, look: &Look) -> String {
+        let (line, clock) = (self.line, self.state.clock);
+        if line.continued {
+            return clock.blank();
         }
+        let step = self.build.trace.find(&line.vertex);
+        let times = Times {
+            line: line.time,
+            step: step
+                .and_then(|step| step.latest())
+                .map(|latest| latest.start / 1_000_000),
+            before: self.before.map(|before| before.time),
+        };
+        clock.front(times, look.zone)
     }
 }
 
@@ -282,6 +262,9 @@ pub fn title(view: &View, look: &Look) -> (String, String) {
             .map_or((0, 0), |count| (count.lines, count.bytes)),
         None => build.total,
     };
+    if state.clock == Clock::Day {
+        words.push(look.zone.name(look.now));
+    }
     if let Some(top) = state.top {
         let end = look.keymap.key(Action::Bottom).unwrap_or_default();
         let building = view.session.state() == SessionState::Building;

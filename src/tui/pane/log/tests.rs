@@ -507,6 +507,7 @@ fn titled(app: &App) -> String {
         keymap: &app.setup.keymap,
         focused: true,
         now: app.now,
+        zone: &app.setup.zone,
     };
     let (left, right) = title(app.view().unwrap(), &look);
     format!("{left} | {right}\n{}", text(&drawn(app)))
@@ -609,6 +610,77 @@ fn a_drag_marks_lines_and_copies_them() {
 }
 
 #[test]
+fn a_drag_that_is_held_beyond_a_border_scrolls() {
+    use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let mut app = shown(Screen::new(80, 14), &failed(), "build 3/4");
+    let place = inside(&app, Pane::Log);
+    let at = |app: &mut App, kind: MouseEventKind, row: u16| {
+        let event = MouseEvent {
+            kind,
+            column: place.x + 5,
+            row,
+            modifiers: KeyModifiers::NONE,
+        };
+        app.update(app.now, Msg::Mouse(event))
+    };
+    let first = |app: &App| {
+        let view = app.view().unwrap();
+        view.log.first_number(&view.build)
+    };
+    let began = first(&app);
+    assert!(began > 4, "there is something to scroll");
+    at(
+        &mut app,
+        MouseEventKind::Down(MouseButton::Left),
+        place.y + 2,
+    );
+    at(&mut app, MouseEventKind::Drag(MouseButton::Left), place.y);
+    assert_eq!(app.deadline(), None, "it is still inside");
+    at(
+        &mut app,
+        MouseEventKind::Drag(MouseButton::Left),
+        place.y - 1,
+    );
+    let mut steps = 0;
+    while let Some(next) = app.deadline() {
+        let before = first(&app);
+        app.update(next.max(app.now), Msg::Tick);
+        steps += 1;
+        assert!(first(&app) + 1 >= before, "one row a step");
+        assert!(steps < 1_000, "it ends at the first line");
+        if first(&app) == 0 && steps > 2 * began {
+            break;
+        }
+    }
+    assert_eq!(first(&app), 0);
+    let effects = at(&mut app, MouseEventKind::Up(MouseButton::Left), place.y - 1);
+    let copied = effects.iter().find_map(|effect| match effect {
+        Effect::Clipboard(text) => std::str::from_utf8(text).ok(),
+        _ => None,
+    });
+    let lines = copied.unwrap_or_default().lines().count() as u64;
+    assert_eq!(lines, began + 3);
+    // Down again, faster, until the end.
+    at(
+        &mut app,
+        MouseEventKind::Down(MouseButton::Left),
+        place.y + 2,
+    );
+    at(
+        &mut app,
+        MouseEventKind::Drag(MouseButton::Left),
+        place.bottom() + 1,
+    );
+    let mut steps = 0;
+    while let Some(next) = app.deadline() {
+        app.update(next.max(app.now), Msg::Tick);
+        steps += 1;
+        assert!(steps < 1_000);
+    }
+    assert_eq!(first(&app), began, "and nothing wakes up any more");
+}
+
+#[test]
 fn why_there_are_no_lines() {
     for (name, words) in [
         ("build 2/4", "Cached: this step did not run"),
@@ -652,16 +724,52 @@ fn an_older_server_gives_the_last_lines() {
 fn a_saved_log_is_all_of_it() {
     let app = shown(Screen::new(80, 24), &failed(), "build 3/4");
     let view = app.view().unwrap();
-    let effect = view.log.save(&view.build, "x.log".into());
+    let effect = view.log.save(&view.build, &app.setup.zone, "x.log".into());
     let Effect::SaveLog {
         build,
         vertex,
         path,
+        form,
     } = effect
     else {
         panic!("{effect:?}")
     };
     assert_eq!((build.session.as_str(), build.build), ("web", 1));
     assert_eq!((vertex, path), (digest(STEP), "x.log".into()));
+    assert_eq!((form.filter, form.clock), (None, Clock::Step));
     assert_eq!(view.session.state(), SessionState::Failed);
+    // As it is shown: the filter and the clock.
+    let mut app = app;
+    app.act(Action::Clock);
+    let view = app.view_mut().unwrap();
+    view.log.filter(Some(literal("FAIL")));
+    assert_eq!(view.log.words(), "lines with FAIL, local times");
+    let view = app.view().unwrap();
+    let effect = view.log.save(&view.build, &app.setup.zone, "x.log".into());
+    let Effect::SaveLog { form, .. } = effect else {
+        panic!("{effect:?}")
+    };
+    assert_eq!(
+        (form.filter, form.clock),
+        (Some(literal("FAIL")), Clock::Day)
+    );
+}
+
+#[test]
+fn times_of_day_are_local() {
+    let mut app = shown(Screen::new(80, 24), &failed(), "build 3/4");
+    app.act(Action::Clock);
+    let utc = text(&drawn(&app));
+    assert!(titled(&app).contains("| UTC  "), "{}", titled(&app));
+    app.setup.zone = Zone::of(Some("<+0530>-5:30"));
+    assert!(titled(&app).contains("| +0530  "));
+    let local = text(&drawn(&app));
+    let hour = |text: &str| -> Option<u32> {
+        let row = text.lines().find(|row| row.contains("FAIL"))?;
+        let (hour, rest) = row.get(2..)?.split_once(':')?;
+        let minute = rest.get(..2)?;
+        Some(hour.trim().parse::<u32>().ok()? * 60 + minute.parse::<u32>().ok()?)
+    };
+    let (utc, local) = (hour(&utc).unwrap(), hour(&local).unwrap());
+    assert_eq!((utc + 330) % 1440, local);
 }

@@ -68,7 +68,9 @@ impl Rows {
     /// Derives everything again; the order only if there are other steps, names or places.
     pub fn refresh(&mut self, build: &Build, unfolded: bool) {
         let steps = &build.trace.steps;
-        let visible = steps.iter().filter(|step| !step.hidden).count();
+        // Which ones, not only how many: one may be hidden in the place of another.
+        let visible = steps.iter().enumerate().filter(|(_, step)| !step.hidden);
+        let visible = visible.map(|(id, _)| id + 1).sum();
         let names = steps.iter().map(|step| step.name.len()).sum();
         let made_of = [steps.len(), visible, names, build.places.len()];
         if self.made_of != Some(made_of) {

@@ -50,6 +50,19 @@ impl CopyMode {
         self.go(place);
     }
 
+    /// The mouse is held so many rows above (negative) or beneath the view; whether the view has moved.
+    pub fn drag_beyond(&mut self, rows: i32, col: u16) -> bool {
+        let before = self.top;
+        let last = i32::try_from(self.rows).unwrap_or(i32::MAX) - 1;
+        let row = if rows < 0 {
+            rows
+        } else {
+            last.saturating_add(rows)
+        };
+        self.drag(row, col, false);
+        self.top != before
+    }
+
     /// The button was released: what is selected is copied.
     pub fn release(&mut self) -> Effect {
         self.pressed = None;

@@ -388,6 +388,28 @@ fn every_named_key_is_one() {
 }
 
 #[test]
+fn a_drag_beyond_the_view_moves_it_until_the_end() {
+    let text: Vec<String> = (1..=20).map(|line| line.to_string()).collect();
+    let mut copy = copy(4, 10, &text.join("\r\n"));
+    assert!(!copy.drag_beyond(-1, 0), "no button is held");
+    copy.press(2, 0, 1);
+    assert!(copy.drag_beyond(-1, 0));
+    assert_eq!(at(&copy), (15, 0));
+    assert!(copy.drag_beyond(-3, 0));
+    assert_eq!(at(&copy), (12, 0));
+    while copy.drag_beyond(-8, 0) {}
+    assert_eq!(at(&copy), (0, 0));
+    assert!(copy.drag_beyond(2, 0));
+    assert_eq!(at(&copy), (5, 0));
+    while copy.drag_beyond(8, 0) {}
+    assert_eq!(at(&copy), (19, 0));
+    let Effect::Copy(text) = copy.release() else {
+        panic!("nothing is selected");
+    };
+    assert_eq!(text, "19\n2");
+}
+
+#[test]
 fn the_alternate_screen_is_all_there_is() {
     let mut copy = copy(2, 10, "1\r\n2\r\n3\r\n4\x1b[?1049h\x1b[Hvim");
     assert_eq!(copy.position(), (0, 0));

@@ -7,7 +7,7 @@
 //! `engine` for the same without any server), and the value in seconds, bytes or bytes per second.
 //! A measurement that fails is a line on standard error, and the others go on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
@@ -23,6 +23,8 @@ mod peer;
 mod process;
 #[path = "server/rows.rs"]
 mod rows;
+#[path = "server/side.rs"]
+mod side;
 #[path = "server/terminal.rs"]
 mod terminal;
 
@@ -30,22 +32,7 @@ use contexts::Contexts;
 use direct::Direct;
 use ours::Ours;
 use peer::Peer;
-use terminal::Terminal;
-
-/// One of the two programs, with a server of its own.
-trait Side {
-    /// Its name in the results.
-    fn name(&self) -> &'static str;
-
-    /// Starts a build of `context` in a terminal, which opens a shell in the step that fails.
-    fn debug(&self, context: &Path) -> Result<Terminal>;
-
-    /// Starts the client of a build through the server, which prints its log to nowhere.
-    fn build(&self, context: &Path) -> Result<std::process::Child>;
-
-    /// Ends the server in order, and everything in it.
-    fn stop(&self) -> Result<()>;
-}
+use side::Side;
 
 /// Everything that rows need.
 struct Bench {

@@ -12,12 +12,15 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, bail};
 
 #[path = "server/contexts.rs"]
+#[allow(dead_code, reason = "the other bench uses more of it")]
 mod contexts;
 #[path = "server/direct.rs"]
 mod direct;
 #[path = "server/ours.rs"]
+#[allow(dead_code, reason = "the other bench uses more of it")]
 mod ours;
 #[path = "server/peer.rs"]
+#[allow(dead_code, reason = "the other bench uses more of it")]
 mod peer;
 #[path = "server/process.rs"]
 mod process;

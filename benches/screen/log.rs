@@ -8,6 +8,9 @@ use crate::record::{LONG, NEVER, RARE, SESSION, Shape, record};
 use crate::window::Window;
 use crate::{Bench, process};
 
+/// The line that the first search leads to.
+const RARE_LINE: &str = "linking crate unit_845 0";
+
 /// The log is a finished session that the server finds on disk.
 pub fn log(bench: &Bench) -> Result<()> {
     let root = bench.ours.root();
@@ -32,7 +35,9 @@ pub fn log(bench: &Bench) -> Result<()> {
         window.settle(Duration::from_millis(200))?;
         search(bench, &mut window, "search.never", NEVER)?;
         let began = window.press("G")?;
-        let bottom = window.wait("end", |screen| !screen.contains("unit_0 0"))?;
+        let bottom = window.wait("end", |screen| {
+            screen.matches("unit_").count() > 30 && !screen.contains(RARE_LINE)
+        })?;
         bench.put("log.bottom", "ours", (bottom - began).as_secs_f64());
         window.settle(Duration::from_millis(200))?;
         bench.put("memory.log", "ours", process::resident(window.pid()?)?);
@@ -48,11 +53,11 @@ fn search(bench: &Bench, window: &mut Window, what: &str, text: &str) -> Result<
     window.wait("question", |screen| screen.contains(text))?;
     window.settle(Duration::from_millis(100))?;
     let began: Instant = window.press("\r")?;
-    let first = window.wait("first match", |screen| {
-        screen.contains(" 1/") || screen.contains("no match")
-    })?;
+    let counted = [format!("/{text} 1/"), format!("/{text} no match")];
+    let there = |screen: &str| counted.iter().any(|counted| screen.contains(counted));
+    let first = window.wait("first match", there)?;
     let all = window.wait("count", |screen| {
-        (screen.contains(" 1/") || screen.contains("no match")) && !screen.contains("(counting")
+        there(screen) && !screen.contains("(counting")
     })?;
     if text == RARE {
         bench.put(

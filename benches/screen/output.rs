@@ -9,6 +9,7 @@ use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -152,6 +153,9 @@ fn write_texts(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Servers that were started.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+
 /// A server of tmux of our own. It is killed when this is dropped.
 struct Tmux {
     socket: PathBuf,
@@ -171,7 +175,9 @@ impl Tmux {
         ] {
             command.env(name, value);
         }
-        let socket = dir.join("tmux.socket");
+        // The former one may still be ending.
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let socket = dir.join(format!("tmux.{number}"));
         command.cwd("/");
         command.arg("-S");
         command.arg(&socket);

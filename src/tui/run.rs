@@ -19,11 +19,15 @@ use crate::client::Client;
 use crate::monitor::exec::now;
 use crate::monitor::terminal::{Event as TerminalEvent, Mode, Terminal};
 
-/// Messages that wait for the loop.
-const QUEUE: usize = 64;
+/// Messages that wait for the loop: few, since those of a flood have up to 64 KiB and the screen is behind by all of
+/// them.
+const QUEUE: usize = 4;
 
 /// Messages that are taken before a frame is drawn.
-const BATCH: usize = 64;
+const BATCH: usize = 4;
+
+/// Keys and the like that are taken at once.
+const KEYS: usize = 64;
 
 /// Time between frames in a flood.
 const FRAME: Duration = Duration::from_micros(33_333);
@@ -121,7 +125,7 @@ struct Loop {
 impl Loop {
     async fn run(&mut self) -> Left {
         let mut keyboard = Keyboard::new();
-        let mut events = Vec::with_capacity(BATCH);
+        let mut events = Vec::with_capacity(KEYS);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             if let Some(left) = self.left.take() {
@@ -147,7 +151,7 @@ impl Loop {
                     TerminalEvent::Resized => self.resized(),
                     TerminalEvent::Keys(_) => {}
                 },
-                count = keyboard.events.recv_many(&mut events, BATCH) => {
+                count = keyboard.events.recv_many(&mut events, KEYS) => {
                     if count == 0 {
                         self.update(Msg::Terminate);
                     }
@@ -256,7 +260,7 @@ struct Keyboard {
 
 impl Keyboard {
     fn new() -> Self {
-        let (sender, events) = mpsc::channel(BATCH);
+        let (sender, events) = mpsc::channel(KEYS);
         let task = tokio::spawn(async move {
             let mut stream = EventStream::new();
             while let Some(Ok(event)) = stream.next().await {

@@ -28,16 +28,18 @@ screen_row() {
 
 # The table.
 screen_table() {
-    local table=screen keys=$((RUNS * 50)) switches=$((RUNS * 30)) # as benches/screen has them
+    # As benches/screen has them.
+    local table=screen keys=$((RUNS * 50)) switches=$((RUNS * 30)) sessions=${SESSIONS:-200}
+    [ "$sessions" -le 200 ] || sessions=200
     cat <<HEAD
 ## The full screen
 
 \`buildx debug\` in pseudo-terminals of 120 by 40 cells, which are read as fast as possible. Frames count when they are
 there whole. Failures: from the time at which the engine says that the step had ended. Keys: $keys, typed into \`cat\` in
 the shell of a failed step; "our share" is the difference of the percentiles of ours and of the engine alone, through
-the gateway API. Switches: $switches each, with ${SESSIONS:-200} sessions at most 200, back and forth. Output: \`cat\` of a text of
-32 MiB until its end is drawn, the shell having the whole screen. In a container: ours beside $(tmux -V) around the
-shell of 0.13.1, on the same engine. On this machine: our host shell beside a shell in tmux.
+the gateway API. Switches: $switches each, with $sessions sessions, back and forth. Output: \`cat\` of a text of 32 MiB until its
+end is drawn, the shell having the whole screen. In a container: ours beside $(tmux -V) around the shell of 0.13.1, on
+the same engine. On this machine: our host shell beside a shell in tmux.
 
 | what | ours | tmux | the engine | to reach | reached |
 |---|---|---|---|---|---|

@@ -7,67 +7,49 @@
 //! messages as a flood makes them, the same `coloured`, and `short` messages of a line each.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use buildx::client::{self, Client, Options};
 use buildx::paths::Env;
-use buildx::progress::time::stamp;
-use buildx::proto::control::{StatusResponse, Vertex, VertexLog};
-use buildx::proto::controller::trace_event::Event;
-use buildx::proto::controller::{
-    Finished, LogPattern, LogRequest, Outcome, SearchLogRequest, TraceEvent, TraceRequest, outcome,
-};
-use buildx::server::journal::{Journal, write_meta};
-use buildx::server::logs::Logs;
-use buildx::server::session::record::{Last, Record, State};
-use prost::Message;
+use buildx::proto::controller::{LogPattern, LogRequest, SearchLogRequest, TraceRequest};
 use rustix::process::Signal;
 
 #[path = "server/process.rs"]
 mod process;
+#[path = "logs/record.rs"]
+mod record;
 
-/// Bytes of a log.
-const LONG: usize = 1 << 30;
+use record::{LONG, NEVER, RARE, SESSION, Shape, record};
 
-/// The digest of the step.
-const STEP: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-
-/// What one line in a thousand has, and what none has.
-const RARE: &str = "linking crate";
-const NEVER: &str = "linking crates";
-
-/// How lines look and in how large messages they come.
-struct Shape {
-    name: &'static str,
-    message: usize,
-    colours: bool,
-    bytes: usize,
-}
-
-const SHAPES: [Shape; 3] = [
-    Shape {
-        name: "plain",
-        message: 32 << 10,
-        colours: false,
-        bytes: LONG,
-    },
-    Shape {
-        name: "coloured",
-        message: 32 << 10,
-        colours: true,
-        bytes: LONG,
-    },
-    Shape {
-        name: "short",
-        message: 1,
-        colours: false,
-        // What comes with each message makes a trace of 1 GiB of it.
-        bytes: LONG / 4,
-    },
+/// A shape, and what it is called.
+const SHAPES: [(&str, Shape); 3] = [
+    (
+        "plain",
+        Shape {
+            message: 32 << 10,
+            colours: false,
+            bytes: LONG,
+        },
+    ),
+    (
+        "coloured",
+        Shape {
+            message: 32 << 10,
+            colours: true,
+            bytes: LONG,
+        },
+    ),
+    (
+        "short",
+        Shape {
+            message: 1,
+            colours: false,
+            // What comes with each message makes a trace of 1 GiB of it.
+            bytes: LONG / 4,
+        },
+    ),
 ];
 
 fn main() -> Result<()> {
@@ -78,23 +60,23 @@ fn main() -> Result<()> {
     let dir = PathBuf::from(next("DIRECTORY")?);
     let runs: usize = next("RUNS")?.parse()?;
     let wanted: Vec<String> = args.collect();
-    let known = |name: &String| SHAPES.iter().any(|shape| shape.name == name);
+    let known = |name: &String| SHAPES.iter().any(|shape| shape.0 == name);
     if let Some(unknown) = wanted.iter().find(|name| !known(name)) {
         bail!("there is no shape {unknown:?}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
-    for shape in &SHAPES {
-        if wanted.is_empty() || wanted.iter().any(|name| name == shape.name) {
-            eprintln!("bench: logs: {}", shape.name);
-            let root = dir.join(format!("logs-{}", shape.name));
+    for (name, shape) in &SHAPES {
+        if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {
+            eprintln!("bench: logs: {name}");
+            let root = dir.join(format!("logs-{name}"));
             let mut bench = Bench {
-                shape,
+                name,
                 program: program.clone(),
                 root: root.clone(),
             };
-            let measured = bench.record().and_then(|()| {
+            let measured = bench.record(shape).and_then(|()| {
                 runtime.block_on(async {
                     bench.serve(runs).await?;
                     bench.restore().await
@@ -108,90 +90,26 @@ fn main() -> Result<()> {
 }
 
 struct Bench<'a> {
-    shape: &'a Shape,
+    name: &'a str,
     program: PathBuf,
     root: PathBuf,
 }
 
 impl Bench<'_> {
     fn put(&self, what: &str, value: f64) {
-        let what = format!("logs.{}.{what}", self.shape.name);
+        let what = format!("logs.{}.{what}", self.name);
         println!(
             "{}",
             serde_json::json!({"what": what, "who": "ours", "value": value})
         );
     }
 
-    fn session(&self) -> PathBuf {
-        self.root.join("sessions").join("log")
-    }
-
     /// Writes a finished session as a server does.
-    fn record(&self) -> Result<()> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true).mode(0o700);
-        builder.create(self.session())?;
-        let (mut writer, trace) = Journal::create(&self.session().join("1.trace"))?;
-        let (mut indexer, _) = Logs::create(&trace)?;
-        let (mut bytes, mut indexing) = (0, Duration::ZERO);
-        let mut lines = Lines::new(self.shape.colours);
-        let mut put = |event| -> Result<()> {
-            let event = Some(event);
-            let records = [TraceEvent { time: 1, event }.encode_to_vec()];
-            writer.append_batch(&records)?;
-            let began = Instant::now();
-            indexer.push(&records)?;
-            indexing += began.elapsed();
-            Ok(())
-        };
-        let mut vertex = Vertex {
-            digest: STEP.into(),
-            name: "RUN make".into(),
-            started: Some(stamp(1)),
-            ..Vertex::default()
-        };
-        put(status(vec![vertex.clone()], Vec::new()))?;
-        while bytes < self.shape.bytes {
-            let mut logs = Vec::new();
-            while logs.len() < 64 && bytes < self.shape.bytes {
-                let msg = lines.message(self.shape.message);
-                bytes += msg.len();
-                logs.push(VertexLog {
-                    vertex: STEP.into(),
-                    timestamp: Some(stamp(i64::try_from(bytes)?)),
-                    stream: 1,
-                    msg,
-                });
-                if logs.iter().map(|log| log.msg.len()).sum::<usize>() > 64 << 10 {
-                    break;
-                }
-            }
-            put(status(Vec::new(), logs))?;
-        }
-        vertex.completed = Some(stamp(2));
-        put(status(vec![vertex], Vec::new()))?;
-        put(Event::Outcome(Outcome {
-            end: Some(outcome::End::Finished(Finished::default())),
-            exit_code: 0,
-        }))?;
-        writer.finish()?;
-        indexer.finish()?;
-        let record = Record {
-            name: "log".into(),
-            build: 1,
-            last: Last {
-                state: State::Succeeded,
-                ..Last::default()
-            },
-            ..Record::default()
-        };
-        write_meta(&self.session(), &record.encode())?;
-        self.put(
-            "index.speed",
-            self.shape.bytes as f64 / indexing.as_secs_f64(),
-        );
-        let size = |name| fs::metadata(self.session().join(name)).map(|data| data.len());
-        self.put("index.bytes", (size("1.places")? + size("1.quiet")?) as f64);
+    fn record(&self, shape: &Shape) -> Result<()> {
+        let recorded = record(&self.root, shape)?;
+        let speed = shape.bytes as f64 / recorded.indexing.as_secs_f64();
+        self.put("index.speed", speed);
+        self.put("index.bytes", recorded.places as f64);
         Ok(())
     }
 
@@ -213,7 +131,7 @@ impl Bench<'_> {
             let began = Instant::now();
             let mut api = client.api.clone();
             let last = LogRequest {
-                session: "log".into(),
+                session: SESSION.into(),
                 count: 100,
                 from_end: true,
                 ..LogRequest::default()
@@ -222,7 +140,7 @@ impl Bench<'_> {
             self.put("open", began.elapsed().as_secs_f64());
             let began = Instant::now();
             let request = TraceRequest {
-                session: "log".into(),
+                session: SESSION.into(),
                 no_logs: true,
                 ..TraceRequest::default()
             };
@@ -257,7 +175,7 @@ impl Bench<'_> {
 
     async fn search(&self, client: &Client, what: &str, text: &str, regex: bool) -> Result<()> {
         let request = SearchLogRequest {
-            session: "log".into(),
+            session: SESSION.into(),
             pattern: Some(LogPattern {
                 text: text.into(),
                 regex,
@@ -282,10 +200,10 @@ impl Bench<'_> {
 
     /// The session of a server that was killed while it recorded, or of an old one.
     async fn restore(&mut self) -> Result<()> {
-        fs::remove_file(self.session().join("1.places"))?;
+        fs::remove_file(record::session(&self.root).join("1.places"))?;
         let client = self.client().await?;
         let request = LogRequest {
-            session: "log".into(),
+            session: SESSION.into(),
             count: 100,
             ..LogRequest::default()
         };
@@ -293,60 +211,5 @@ impl Bench<'_> {
         client.api.clone().log(request).await?;
         self.put("restore", began.elapsed().as_secs_f64());
         process::end(client.info.pid, Signal::KILL)
-    }
-}
-
-fn status(vertexes: Vec<Vertex>, logs: Vec<VertexLog>) -> Event {
-    let status = StatusResponse {
-        vertexes,
-        logs,
-        ..StatusResponse::default()
-    };
-    Event::Status(status.encode_to_vec().into())
-}
-
-/// Lines as compilers write them, of different lengths.
-struct Lines {
-    number: usize,
-    colours: bool,
-    /// What did not go into the last message.
-    rest: Vec<u8>,
-}
-
-impl Lines {
-    fn new(colours: bool) -> Self {
-        Self {
-            number: 0,
-            colours,
-            rest: Vec::new(),
-        }
-    }
-
-    /// So many bytes, or one line.
-    fn message(&mut self, size: usize) -> Vec<u8> {
-        let mut message = std::mem::take(&mut self.rest);
-        while message.len() < size {
-            let number = self.number;
-            self.number += 1;
-            let (green, reset) = match self.colours {
-                true => ("\x1b[32m", "\x1b[0m"),
-                false => ("", ""),
-            };
-            let word = match number % 1000 {
-                500 => RARE,
-                _ => "compiling",
-            };
-            let path = "deeply/nested/".repeat(number % 4);
-            let _ = writeln!(
-                message,
-                "{green}{word}{reset} {path}unit_{} {}",
-                number * 31 % 977,
-                number % 10
-            );
-        }
-        if size > 1 {
-            self.rest = message.split_off(size);
-        }
-        message
     }
 }

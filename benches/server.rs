@@ -7,22 +7,27 @@
 //! `engine` for the same without any server), and the value in seconds, bytes or bytes per second.
 //! A measurement that fails is a line on standard error, and the others go on.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
 #[path = "server/contexts.rs"]
+#[allow(dead_code, reason = "the other bench uses more of it")]
 mod contexts;
 #[path = "server/direct.rs"]
 mod direct;
 #[path = "server/ours.rs"]
+#[allow(dead_code, reason = "the other bench uses more of it")]
 mod ours;
 #[path = "server/peer.rs"]
+#[allow(dead_code, reason = "the other bench uses more of it")]
 mod peer;
 #[path = "server/process.rs"]
 mod process;
 #[path = "server/rows.rs"]
 mod rows;
+#[path = "server/side.rs"]
+mod side;
 #[path = "server/terminal.rs"]
 mod terminal;
 
@@ -30,22 +35,7 @@ use contexts::Contexts;
 use direct::Direct;
 use ours::Ours;
 use peer::Peer;
-use terminal::Terminal;
-
-/// One of the two programs, with a server of its own.
-trait Side {
-    /// Its name in the results.
-    fn name(&self) -> &'static str;
-
-    /// Starts a build of `context` in a terminal, which opens a shell in the step that fails.
-    fn debug(&self, context: &Path) -> Result<Terminal>;
-
-    /// Starts the client of a build through the server, which prints its log to nowhere.
-    fn build(&self, context: &Path) -> Result<std::process::Child>;
-
-    /// Ends the server in order, and everything in it.
-    fn stop(&self) -> Result<()>;
-}
+use side::Side;
 
 /// Everything that rows need.
 struct Bench {

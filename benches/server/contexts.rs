@@ -16,6 +16,9 @@ const SPOKEN: usize = 800_000;
 /// What `/speak` prints last.
 pub const SPOKEN_ALL: &str = "that was all of it";
 
+/// What the step of [`Contexts::speaking`] prints.
+pub const LAST_WORDS: &str = "farewell";
+
 /// Bytes of the lines of `/speak`, without the carriage returns that a terminal adds.
 pub fn spoken_bytes() -> f64 {
     (SPOKEN * (LINE.len() + 1)) as f64
@@ -57,6 +60,36 @@ impl Contexts {
         fs::write(dir.join("file"), "content\n")?;
         fs::write(dir.join("Dockerfile"), "FROM scratch\nCOPY file /\n")?;
         Ok(dir)
+    }
+
+    /// As [`Contexts::trivial`], but no other's: its file has this name.
+    pub fn named(&self, name: &str) -> Result<PathBuf> {
+        let dir = self.dir.join(name);
+        fs::create_dir_all(&dir)?;
+        fs::write(dir.join(name), "content\n")?;
+        let dockerfile = format!("FROM scratch\nCOPY {name} /\n");
+        fs::write(dir.join("Dockerfile"), dockerfile)?;
+        Ok(dir)
+    }
+
+    /// A step that fails, in a system that has the texts of this directory in `/texts`.
+    pub fn texts(&self, texts: &Path) -> Result<PathBuf> {
+        let dir = self.failing()?;
+        fs::create_dir_all(dir.join("texts"))?;
+        for text in fs::read_dir(texts)? {
+            let text = text?;
+            fs::hard_link(text.path(), dir.join("texts").join(text.file_name()))?;
+        }
+        let dockerfile = fs::read_to_string(dir.join("Dockerfile"))?;
+        let (base, step) = dockerfile.rsplit_once("RUN").context("no step")?;
+        let dockerfile = format!("{base}COPY texts /texts\nRUN{step}");
+        fs::write(dir.join("Dockerfile"), dockerfile)?;
+        Ok(dir)
+    }
+
+    /// A step that says [`LAST_WORDS`] and fails at once; another one each time.
+    pub fn speaking(&self) -> Result<PathBuf> {
+        self.step(&format!("echo {LAST_WORDS}; exit 3"))
     }
 
     /// A step that fails; another one each time, so that nobody remembers it.

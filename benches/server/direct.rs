@@ -2,7 +2,7 @@
 //! is what nobody can do better.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use buildx::engine::address::{Address, Transport};
@@ -15,6 +15,14 @@ use buildx::proto::gateway::Result as GatewayResult;
 use buildx::proto::gateway::exec_message::Input;
 use buildx::proto::{control::SolveRequest, pb};
 use prost::Message;
+
+/// Keys that are typed between two lines.
+pub const KEYS: usize = 50;
+
+/// Before a key: long enough that everybody sleeps again, and never the same.
+pub fn pause(key: usize) -> Duration {
+    Duration::from_millis(4 + (key * 7 % 11) as u64)
+}
 
 /// The engine.
 pub struct Direct {
@@ -38,6 +46,30 @@ impl Direct {
         Ok(Self {
             transport: Transport::Docker(Address::Unix(socket.to_owned())),
         })
+    }
+
+    /// Types so many keys into a program that does nothing with them: how long the echo of each takes.
+    pub async fn echoes(&self, keys: usize) -> Result<Vec<Duration>> {
+        let mut program = self.start("/busybox cat").await?;
+        program.send("ready\r").await?;
+        program.wait("ready").await?;
+        program.wait("ready").await?;
+        program.wait("\n").await?;
+        let mut echoes = Vec::new();
+        for key in 1..=keys {
+            tokio::time::sleep(pause(key)).await;
+            let began = Instant::now();
+            program.send("x").await?;
+            let seen = program.wait("x").await?;
+            echoes.push(seen - began);
+            if key % KEYS == 0 {
+                program.send("\r").await?;
+                program.wait(&"x".repeat(KEYS)).await?;
+                program.wait("\n").await?;
+            }
+        }
+        program.end().await?;
+        Ok(echoes)
     }
 
     /// Runs busybox's `sh -c script` in a terminal.

@@ -14,8 +14,8 @@ use portable_pty::CommandBuilder;
 use rustix::process::Signal;
 use tokio::runtime::Runtime;
 
-use crate::Side;
 use crate::process;
+use crate::side::Side;
 use crate::terminal::Terminal;
 
 /// Our program, with places of its own.
@@ -42,6 +42,8 @@ impl Ours {
             environment: vec![
                 ("PATH", "/usr/bin:/bin".into()),
                 ("HOME", home.display().to_string()),
+                ("LANG", "C.UTF-8".into()),
+                ("SHELL", "/bin/sh".into()),
                 ("TERM", "xterm-256color".into()),
                 ("DOCKER_HOST", format!("unix://{}", socket.display())),
                 ("BUILDX_SERVER", "on".into()),
@@ -49,6 +51,11 @@ impl Ours {
             root: home.join("root"),
             runtime,
         })
+    }
+
+    /// Where the server keeps everything.
+    pub fn root(&self) -> &Path {
+        &self.root
     }
 
     /// `buildx ARGS…` with this server, without output.
@@ -68,6 +75,11 @@ impl Ours {
 
     /// `buildx ARGS…` with this server, in a terminal.
     pub fn terminal(&self, args: &[&str]) -> Result<Terminal> {
+        Terminal::start(self.program(args))
+    }
+
+    /// `buildx ARGS…` with this server, for a terminal.
+    pub fn program(&self, args: &[&str]) -> CommandBuilder {
         let mut command = CommandBuilder::new(&self.program);
         command.env_clear();
         for (name, value) in &self.environment {
@@ -76,7 +88,7 @@ impl Ours {
         command.args(args);
         command.arg("--root");
         command.arg(&self.root);
-        Terminal::start(command)
+        command
     }
 
     /// Runs `buildx ARGS…` to its end; its output, and how long that took.
@@ -165,7 +177,7 @@ impl Side for Ours {
 
     fn debug(&self, context: &Path) -> Result<Terminal> {
         let context = context.to_str().context("a path that is no text")?;
-        self.terminal(&["debug", "build", "--network=host", context])
+        self.terminal(&["debug", "--ui=line", "build", "--network=host", context])
     }
 
     fn build(&self, context: &Path) -> Result<Child> {

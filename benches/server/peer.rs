@@ -8,9 +8,12 @@ use anyhow::{Context, Result};
 use portable_pty::CommandBuilder;
 use rustix::process::Signal;
 
-use crate::Side;
 use crate::process;
+use crate::side::Side;
 use crate::terminal::Terminal;
+
+/// What builds and starts a shell in the step that fails.
+const DEBUG: [&str; 5] = ["debug", "--on=error", "build", "--detach", "--network=host"];
 
 /// The peer, with a configuration of its own.
 pub struct Peer {
@@ -56,6 +59,18 @@ impl Peer {
         Terminal::start(command)
     }
 
+    /// The words of a command that starts a build of `context` and a shell in the step that fails, as [`Side::debug`].
+    pub fn words(&self, context: &Path) -> Vec<String> {
+        let variables = self.environment.iter();
+        let variables = variables.map(|(name, value)| format!("{name}={value}"));
+        let mut words = vec!["env".to_owned(), "-i".to_owned()];
+        words.extend(variables);
+        words.push(self.program.display().to_string());
+        words.extend(DEBUG.map(str::to_owned));
+        words.push(context.display().to_string());
+        words
+    }
+
     /// The server's process id; `None` when there is none.
     fn pid(&self) -> Option<u32> {
         let files = fs::read_dir(self.controller.join("shared")).ok()?;
@@ -77,14 +92,9 @@ impl Side for Peer {
 
     fn debug(&self, context: &Path) -> Result<Terminal> {
         let context = context.display().to_string();
-        self.terminal(&[
-            "debug",
-            "--on=error",
-            "build",
-            "--detach",
-            "--network=host",
-            &context,
-        ])
+        let mut args = DEBUG.to_vec();
+        args.push(&context);
+        self.terminal(&args)
     }
 
     fn build(&self, context: &Path) -> Result<Child> {

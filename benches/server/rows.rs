@@ -1,18 +1,17 @@
 //! The rows of the table.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use buildx::proto::controller::ExecRequest;
 
+use crate::direct::{self, KEYS};
+use crate::side::Side;
 use crate::terminal::Terminal;
-use crate::{Bench, Side, contexts, process};
+use crate::{Bench, contexts, process};
 
 /// Builds that make them at once.
 const AT_ONCE: usize = 4;
-
-/// Keys that are typed between two lines.
-const KEYS: usize = 50;
 
 /// Bytes of a log that is long.
 const LONG: u64 = 1 << 30;
@@ -139,17 +138,13 @@ fn echo(bench: &Bench) -> Result<()> {
         type_keys(bench, side, alone, keys)?;
         side.stop()?;
     }
-    bench
-        .ours
-        .runtime
-        .block_on(direct_keys(bench, alone, keys))?;
+    direct_keys(bench, alone, keys)?;
     let flooded = "echo.flood";
     for side in bench.sides(1) {
         let mut flood = side.build(&bench.contexts.flood()?)?;
         let mut typed = type_keys(bench, side, flooded, keys);
         if typed.is_ok() && side.name() == "ours" {
-            let direct = direct_keys(bench, flooded, keys);
-            typed = bench.ours.runtime.block_on(direct);
+            typed = direct_keys(bench, flooded, keys);
         }
         // The peer's build ends with its client; that of ours is stopped by the end of the server.
         flood.kill()?;
@@ -170,7 +165,7 @@ fn type_keys(bench: &Bench, side: &dyn Side, what: &str, keys: usize) -> Result<
     terminal.wait("ready")?;
     terminal.wait("\n")?;
     for key in 1..=keys {
-        std::thread::sleep(pause(key));
+        std::thread::sleep(direct::pause(key));
         let began = Instant::now();
         terminal.send("x")?;
         let seen = terminal.wait("x")?;
@@ -184,30 +179,12 @@ fn type_keys(bench: &Bench, side: &dyn Side, what: &str, keys: usize) -> Result<
     Ok(())
 }
 
-async fn direct_keys(bench: &Bench, what: &str, keys: usize) -> Result<()> {
-    let mut program = bench.direct.start("/busybox cat").await?;
-    program.send("ready\r").await?;
-    program.wait("ready").await?;
-    program.wait("ready").await?;
-    program.wait("\n").await?;
-    for key in 1..=keys {
-        tokio::time::sleep(pause(key)).await;
-        let began = Instant::now();
-        program.send("x").await?;
-        let seen = program.wait("x").await?;
-        bench.put(what, "engine", (seen - began).as_secs_f64());
-        if key % KEYS == 0 {
-            program.send("\r").await?;
-            program.wait(&"x".repeat(KEYS)).await?;
-            program.wait("\n").await?;
-        }
+fn direct_keys(bench: &Bench, what: &str, keys: usize) -> Result<()> {
+    let echoes = bench.ours.runtime.block_on(bench.direct.echoes(keys))?;
+    for echo in echoes {
+        bench.put(what, "engine", echo.as_secs_f64());
     }
-    program.end().await
-}
-
-/// Before a key: long enough that everybody sleeps again, and never the same.
-fn pause(key: usize) -> Duration {
-    Duration::from_millis(4 + (key * 7 % 11) as u64)
+    Ok(())
 }
 
 /// Bytes per second of a program that prints as fast as it can, until its last word has come.

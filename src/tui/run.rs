@@ -1,7 +1,7 @@
 //! The loop: what happens becomes messages, messages change the state, the state is drawn.
 //!
-//! It draws on change only. A key is drawn at once; a flood is drawn 30 times a second; a slow terminal gets fewer
-//! frames.
+//! It draws on change only. A key is drawn at once, and so is what the server answers to it; a flood is drawn 30 times
+//! a second; a slow terminal gets fewer frames.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -19,17 +19,27 @@ use crate::client::Client;
 use crate::monitor::exec::now;
 use crate::monitor::terminal::{Event as TerminalEvent, Mode, Terminal};
 
-/// Messages that wait for the loop.
-const QUEUE: usize = 64;
+/// Messages that wait for the loop: few, since those of a flood have up to 64 KiB and the screen is behind by all of
+/// them.
+const QUEUE: usize = 4;
 
 /// Messages that are taken before a frame is drawn.
-const BATCH: usize = 64;
+const BATCH: usize = 4;
+
+/// Keys and the like that are taken at once.
+const KEYS: usize = 64;
 
 /// Time between frames in a flood.
 const FRAME: Duration = Duration::from_micros(33_333);
 
 /// Frames that may follow each other without that time.
 const BURST: u32 = 4;
+
+/// For so long after a key, what comes is taken for its answer.
+const ANSWER: Duration = Duration::from_millis(50);
+
+/// Time between frames of an answer.
+const GAP: Duration = Duration::from_millis(4);
 
 /// What the screen begins with.
 #[derive(Debug)]
@@ -116,7 +126,7 @@ struct Loop {
 impl Loop {
     async fn run(&mut self) -> Left {
         let mut keyboard = Keyboard::new();
-        let mut events = Vec::with_capacity(BATCH);
+        let mut events = Vec::with_capacity(KEYS);
         let mut batch = Vec::with_capacity(BATCH);
         loop {
             if let Some(left) = self.left.take() {
@@ -142,7 +152,7 @@ impl Loop {
                     TerminalEvent::Resized => self.resized(),
                     TerminalEvent::Keys(_) => {}
                 },
-                count = keyboard.events.recv_many(&mut events, BATCH) => {
+                count = keyboard.events.recv_many(&mut events, KEYS) => {
                     if count == 0 {
                         self.update(Msg::Terminate);
                     }
@@ -196,11 +206,11 @@ impl Loop {
     fn input(&mut self, event: Event) {
         let msg = match event {
             Event::Key(key) => {
-                self.pace.hurry();
+                self.pace.hurry(Instant::now());
                 Msg::Key(key)
             }
             Event::Mouse(mouse) => {
-                self.pace.hurry();
+                self.pace.hurry(Instant::now());
                 Msg::Mouse(mouse)
             }
             Event::Paste(text) => Msg::Paste(text),
@@ -251,7 +261,7 @@ struct Keyboard {
 
 impl Keyboard {
     fn new() -> Self {
-        let (sender, events) = mpsc::channel(BATCH);
+        let (sender, events) = mpsc::channel(KEYS);
         let task = tokio::spawn(async move {
             let mut stream = EventStream::new();
             while let Some(Ok(event)) = stream.next().await {
@@ -280,37 +290,54 @@ async fn sleep(until: Option<Instant>) {
     }
 }
 
-/// When frames may be drawn: a few at once, then one in [`FRAME`].
+/// When frames may be drawn: a few at once, then one in [`FRAME`]; more often for a moment after a key.
 #[derive(Debug)]
 struct Pace {
     /// When the next one would be due if they had all come regularly.
     due: Instant,
+    /// When the last one was drawn.
+    last: Option<Instant>,
     hurry: bool,
+    /// Until when answers to a key come.
+    answers: Option<Instant>,
 }
 
 impl Pace {
     fn new() -> Self {
+        let now = Instant::now();
         Self {
-            due: Instant::now(),
+            // The first frames come as soon as there is something to show.
+            due: now.checked_sub(FRAME * BURST).unwrap_or(now),
+            last: None,
             hurry: false,
+            answers: None,
         }
     }
 
-    /// The next frame is drawn at once.
-    fn hurry(&mut self) {
+    /// The next frame is drawn at once, and what follows soon.
+    fn hurry(&mut self, now: Instant) {
         self.hurry = true;
+        self.answers = Some(now + ANSWER);
     }
 
     fn allow(&mut self, now: Instant) -> Result<(), Instant> {
         let earliest = now.checked_sub(FRAME * BURST).unwrap_or(now);
         self.due = self.due.max(earliest);
-        if std::mem::take(&mut self.hurry) || self.due <= now {
+        let answers = self.answers.is_some_and(|until| now < until);
+        let soon = self.last.map_or(now, |last| last + GAP);
+        let at = if answers {
+            self.due.min(soon)
+        } else {
+            self.due
+        };
+        if std::mem::take(&mut self.hurry) || at <= now {
+            self.last = Some(now);
             self.due += FRAME;
             // Keys must not use up the time of many frames to come.
             self.due = self.due.min(now + FRAME);
             return Ok(());
         }
-        Err(self.due)
+        Err(at)
     }
 }
 
@@ -331,9 +358,25 @@ mod tests {
         assert!((29..=31).contains(&frames), "{frames}");
         let end = later + Duration::from_secs(1);
         for _ in 0..100 {
-            pace.hurry();
+            pace.hurry(end);
             assert!(pace.allow(end).is_ok());
         }
         assert!(pace.allow(end + FRAME).is_ok());
+    }
+
+    #[test]
+    fn answers_to_a_key_come_soon_but_a_flood_behind_it_does_not() {
+        let start = Instant::now();
+        let mut pace = Pace::new();
+        while pace.allow(start).is_ok() {}
+        pace.hurry(start);
+        assert!(pace.allow(start).is_ok());
+        assert_eq!(pace.allow(start), Err(start + GAP));
+        assert!(pace.allow(start + GAP).is_ok());
+        let later = start + ANSWER;
+        let frames = (0..1000)
+            .filter(|millis| pace.allow(later + Duration::from_millis(*millis)).is_ok())
+            .count();
+        assert!((29..=31).contains(&frames), "{frames}");
     }
 }

@@ -40,7 +40,7 @@ async fn follow(
             Ok(mut watcher) => {
                 if std::mem::replace(&mut known, true) {
                     // What came back may be anything.
-                    tell(session, ".".to_owned(), 1, sender).await?;
+                    tell(session, "the context".to_owned(), 1, sender).await?;
                 }
                 tries = 0;
                 loop {
@@ -144,7 +144,7 @@ mod tests {
             waits(&mut receiver).await;
             fs::create_dir(&context).unwrap();
             let back = next(&mut receiver).await;
-            assert!(matches!(back, Some(Msg::Changed { path, .. }) if path == "."));
+            assert!(matches!(back, Some(Msg::Changed { path, .. }) if path == "the context"));
             fs::write(context.join("new"), "x").unwrap();
             let change = next(&mut receiver).await;
             assert!(matches!(change, Some(Msg::Changed { path, .. }) if path == "new"));

@@ -16,7 +16,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use buildx::monitor::invoke::On;
 use buildx::proto::controller::attach_output::Output;
-use buildx::proto::controller::{Caller, InfoResponse, Session, SessionState};
+use buildx::proto::controller::{Caller, Session, SessionState};
 use buildx::tui::app::{App, Setup};
 use buildx::tui::draw::draw;
 use buildx::tui::keymap::{Key, Keymap};
@@ -121,7 +121,7 @@ impl Screen {
             in_process: false,
         };
         let mut app = App::new(setup, SIZE, NOW);
-        app.update(NOW, Msg::Connected(Box::new(InfoResponse::default())));
+        app.update(NOW, Msg::Connected(Box::default()));
         for number in 1..=9 {
             let session = Session {
                 id: format!("id{number}"),

@@ -23,6 +23,7 @@ use buildx::tui::keymap::{Key, Keymap};
 use buildx::tui::msg::{Effect, Msg, ShellMsg, Tab};
 use buildx::tui::shell::screen::colour::Depth;
 use buildx::tui::theme::Theme;
+use buildx::tui::zone::Zone;
 
 use crate::Bench;
 
@@ -113,12 +114,14 @@ impl Screen {
             theme: Theme::new(false, true, Vec::new()),
             depth: Depth::True,
             mouse: true,
+            keys: false,
             recent: Vec::new(),
             recent_file: None,
             commands: Vec::new(),
             history: None,
             hint: false,
             in_process: false,
+            zone: Zone::utc(),
         };
         let mut app = App::new(setup, SIZE, NOW);
         app.update(NOW, Msg::Connected(Box::default()));

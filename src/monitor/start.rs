@@ -43,6 +43,8 @@ pub struct Wish {
     pub progress: Settings,
     /// The server runs in this process.
     pub in_process: bool,
+    /// What is said is read out: sentences, and nothing is drawn over.
+    pub spoken: bool,
 }
 
 impl Wish {
@@ -67,6 +69,7 @@ impl Wish {
             caller: self.caller.clone(),
             invoke: self.invoke.clone().unwrap_or_default(),
             prefix: prefix.name(),
+            spoken: self.spoken,
         };
         let mut monitor = Monitor::new(api, setup);
         monitor.started = session.clone().filter(|_| started);
@@ -266,6 +269,7 @@ mod tests {
             history: None,
             progress: Settings::resolve(Mode::Quiet, |_| None, false).unwrap(),
             in_process: false,
+            spoken: false,
         }
     }
 

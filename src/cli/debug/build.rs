@@ -21,11 +21,10 @@ pub(super) async fn build(
     words: Vec<String>,
 ) -> Result<u8, String> {
     let env = Env::from_process();
-    let mut options = options.clone();
+    let mut progress = crate::cli::build::settings(options, &env)?;
     if options.progress == Mode::Auto && screen::screen_reader(&flags, &env)? {
-        options.progress = Mode::Plain;
+        progress = progress.spoken();
     }
-    let progress = crate::cli::build::settings(&options, &env)?;
     let full = screen::wanted(&flags, &env, options.progress != Mode::Auto)?;
     let mut wish = wish(&flags, progress, &env)?;
     let request = BuildRequest {
@@ -119,11 +118,11 @@ fn wish_without_build(flags: &Flags, words: &[String]) -> Result<Wish, String> {
         return Err(start::NO_TERMINAL.to_owned());
     }
     let env = Env::from_process();
-    let mut progress = progress_of(words);
-    if progress.is_none() && screen::screen_reader(flags, &env)? {
-        progress = Some("plain".to_owned());
+    let asked = progress_of(words);
+    let mut progress = settings(asked.as_deref(), &env)?;
+    if asked.is_none() && screen::screen_reader(flags, &env)? {
+        progress = progress.spoken();
     }
-    let progress = settings(progress.as_deref(), &env)?;
     wish(flags, progress, &env)
 }
 
@@ -138,6 +137,7 @@ fn wish(flags: &Flags, progress: Settings, env: &Env) -> Result<Wish, String> {
         history: history(flags, env),
         progress,
         in_process: false,
+        spoken: screen::screen_reader(flags, env)?,
     })
 }
 

@@ -202,6 +202,7 @@ async fn carry_out(api: &Api, session: Option<String>, command: Command) -> Code
     let mut monitor = Monitor::new(
         api,
         Setup {
+            spoken: false,
             caller: caller::of_process()
                 .map_err(|error| format!("no current directory: {error}"))?,
             invoke: Invoke::default(),

@@ -495,8 +495,9 @@ async fn dispatch(command: DebugCommand, global: Global, words: Vec<String>) -> 
         Verb::Reload { target, progress } => {
             let which = server(target.server);
             let progress = progress.or_else(|| build::progress_of(&words));
+            let settings = build::settings(&flags, progress.as_deref(), &Env::from_process())?;
             with(&which, async |client| {
-                verbs::reload(&client.api, target.session, progress).await
+                verbs::reload(&client.api, target.session, settings).await
             })
             .await
         }

@@ -7,11 +7,12 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 
 use super::editor::Editor;
-use super::exec::{Api, Monitor, Setup, come_back, find_session, has_state, kept, no_state};
+use super::exec::{Api, Monitor, Setup, come_back, find_session, has_state, kept, no_state, now};
 use super::invoke::{Invoke, On, when};
 use super::listing;
 use super::prefix::Prefix;
 use super::run::{Line, Parts};
+use super::spoken;
 use super::terminal::{self, INTERRUPTED, Terminal};
 use super::watch::{Seen, Signals, watch};
 use crate::build::after;
@@ -196,7 +197,10 @@ async fn headless(api: &Api, session: &str, wish: &Wish) -> Vec<String> {
     }
     let mut lines = vec![reason.to_owned()];
     if let Ok(session) = find_session(&mut api.clone(), session).await {
-        lines.push(kept(session.kept_until));
+        lines.push(match wish.spoken {
+            true => spoken::kept(session.kept_until, now()),
+            false => kept(session.kept_until),
+        });
     }
     lines.push(come_back(session));
     lines

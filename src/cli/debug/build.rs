@@ -104,12 +104,22 @@ pub(super) fn progress_of(words: &[String]) -> Option<String> {
     values.map(str::to_owned).next_back()
 }
 
-/// How builds are shown that a command other than `build` starts.
-pub(super) fn settings(progress: Option<&str>, env: &Env) -> Result<Settings, String> {
+/// How builds are shown that a command other than `build` starts. `progress`: the user's word for it.
+pub(super) fn settings(
+    flags: &Flags,
+    progress: Option<&str>,
+    env: &Env,
+) -> Result<Settings, String> {
     use std::io::IsTerminal;
     let mode: Mode = progress.unwrap_or_default().parse()?;
     let terminal = std::io::stderr().is_terminal();
-    Settings::resolve(mode, |name| env.get(name).map(str::to_owned), terminal)
+    let settings = Settings::resolve(mode, |name| env.get(name).map(str::to_owned), terminal)?;
+    Ok(
+        match progress.is_none() && screen::screen_reader(flags, env)? {
+            true => settings.spoken(),
+            false => settings,
+        },
+    )
 }
 
 fn wish_without_build(flags: &Flags, words: &[String]) -> Result<Wish, String> {
@@ -118,11 +128,7 @@ fn wish_without_build(flags: &Flags, words: &[String]) -> Result<Wish, String> {
         return Err(start::NO_TERMINAL.to_owned());
     }
     let env = Env::from_process();
-    let asked = progress_of(words);
-    let mut progress = settings(asked.as_deref(), &env)?;
-    if asked.is_none() && screen::screen_reader(flags, &env)? {
-        progress = progress.spoken();
-    }
+    let progress = settings(flags, progress_of(words).as_deref(), &env)?;
     wish(flags, progress, &env)
 }
 

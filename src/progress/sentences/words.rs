@@ -30,8 +30,13 @@ impl Label {
                 let words = name::label(name);
                 let count = words.rsplit_once('/').map_or("", |(_, count)| count);
                 let mut subject = format!("Step {number} of {count}");
-                if !stage.is_empty() {
-                    subject.push_str(&format!(" of stage {stage}"));
+                match stage {
+                    "" => {}
+                    // What the frontend calls a stage without a name.
+                    stage if stage.starts_with("stage-") => {
+                        subject.push_str(&format!(" of {stage}"));
+                    }
+                    stage => subject.push_str(&format!(" of stage {stage}")),
                 }
                 if let Some(platform) = platform {
                     subject.push_str(&format!(" on {}", platform.replace("->", " for ")));
@@ -207,6 +212,12 @@ mod tests {
                 "[linux/arm64->amd64 build 1/2] RUN x",
                 "Step 1 of 2 of stage build on linux/arm64 for amd64",
                 "RUN x",
+                false,
+            ),
+            (
+                "[stage-3 1/4] RUN a",
+                "Step 1 of 4 of stage-3",
+                "RUN a",
                 false,
             ),
             ("exporting to image", "Exporting to image", "", false),

@@ -4,10 +4,12 @@
 //! with data. A full-screen app uses these three. [`run`] is the line mode on top: [`terminal`] owns the
 //! real terminal, [`prefix`] decides what of the keyboard is for whom, [`prompt`] reads lines with
 //! [`editor`], [`history`], [`keys`] and [`complete`], [`shell`] connects the terminal to a process, [`watch`]
-//! follows a build, [`header`] says what a process is started in. [`start`] leads from a build to its
+//! follows a build, [`header`] says what a process is started in. For screen readers, [`spoken`] has sentences in
+//! the place of tables, and [`echo`] writes of an edited line only what changed. [`start`] leads from a build to its
 //! monitor.
 
 pub mod complete;
+pub mod echo;
 pub mod editor;
 pub mod exec;
 #[cfg(test)]
@@ -22,6 +24,7 @@ pub mod prefix;
 pub mod prompt;
 pub mod run;
 pub mod shell;
+pub mod spoken;
 pub mod start;
 pub mod table;
 pub mod terminal;

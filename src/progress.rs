@@ -1,14 +1,16 @@
 //! One model of a build and the printers that show it.
 //!
 //! The engine's status messages and our own steps go into the [`trace::Trace`]; what they change
-//! goes to the printer: [`plain`], [`tty`], [`rawjson`], or none (quiet). At the end comes the [`report`].
+//! goes to the printer: [`plain`], [`tty`], [`rawjson`], [`sentences`], or none (quiet). At the end comes the [`report`].
 
 pub mod clip;
 pub mod log;
+pub mod name;
 pub mod plain;
 pub mod rawjson;
 pub mod report;
 pub mod screen;
+pub mod sentences;
 pub mod settings;
 pub mod steps;
 pub mod time;
@@ -21,6 +23,7 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use self::plain::Plain;
+use self::sentences::Sentences;
 use self::settings::Kind;
 pub use self::settings::{Mode, Settings};
 pub use self::steps::ClientEvent;
@@ -70,6 +73,7 @@ enum Printer {
     Plain(Plain),
     Tty(Tty),
     RawJson(String),
+    Sentences(Sentences),
     Quiet,
 }
 
@@ -108,6 +112,9 @@ impl Progress {
             )),
             Kind::Tty => Printer::Tty(Tty::new(format!("{driver}:{builder}"), settings)),
             Kind::RawJson => Printer::RawJson(String::new()),
+            Kind::Sentences => {
+                Printer::Sentences(Sentences::new(builder.into_owned(), driver.into_owned()))
+            }
             Kind::Quiet => Printer::Quiet,
         };
         Progress {
@@ -157,6 +164,13 @@ impl Progress {
                 }
                 plain.held()
             }
+            Printer::Sentences(sentences) => {
+                self.changed |= !changes.is_empty();
+                for change in changes {
+                    sentences.note(change, now);
+                }
+                sentences.held()
+            }
             Printer::Tty(_) => {
                 self.changed = true;
                 0
@@ -198,12 +212,22 @@ impl Progress {
             Printer::Tty(_) => self.trace.running().then(|| after(self.settings.tick)),
             Printer::Plain(plain) => {
                 let clock = time::now();
-                let wait = plain.turn(clock)?.saturating_sub(clock);
-                let wait = Duration::from_nanos(u64::try_from(wait).unwrap_or(0));
-                Some((now + wait).max(after(self.settings.draw)))
+                self.at(now, plain.turn(clock)?.saturating_sub(clock))
+            }
+            Printer::Sentences(sentences) => {
+                let clock = time::now();
+                let turn = sentences.turn(&self.trace, clock)?;
+                self.at(now, turn.saturating_sub(clock))
             }
             Printer::Quiet => None,
         }
+    }
+
+    /// The time `wait` after `now`, but not too soon after the last draw.
+    fn at(&self, now: Instant, wait: Nanos) -> Option<Instant> {
+        let wait = Duration::from_nanos(u64::try_from(wait).unwrap_or(0));
+        let soonest = self.drawn.map_or(now, |drawn| drawn + self.settings.draw);
+        Some((now + wait).max(soonest))
     }
 
     /// Writes what is to be seen now.
@@ -216,6 +240,11 @@ impl Progress {
             Printer::Plain(plain) => {
                 let mut text = String::new();
                 plain.print(&self.trace, now, &mut text);
+                text
+            }
+            Printer::Sentences(sentences) => {
+                let mut text = String::new();
+                sentences.print(&self.trace, now, &mut text);
                 text
             }
             Printer::Tty(tty) => tty.draw(&self.trace, now, screen::size()),
@@ -243,13 +272,14 @@ impl Progress {
     /// # Errors
     /// The writer's.
     pub fn leave(&mut self) -> io::Result<()> {
-        if let Printer::Plain(plain) = &mut self.printer {
-            let mut text = String::new();
-            plain.finish(&self.trace, time::now(), &mut text);
-            self.changed = false;
-            return self.write(&text);
+        let (mut text, now) = (String::new(), time::now());
+        match &mut self.printer {
+            Printer::Plain(plain) => plain.finish(&self.trace, now, &mut text),
+            Printer::Sentences(sentences) => sentences.finish(&self.trace, now, &mut text),
+            _ => return self.draw(),
         }
-        self.draw()
+        self.changed = false;
+        self.write(&text)
     }
 
     /// Draws for the last time and writes the end of the output.
@@ -270,6 +300,11 @@ impl Progress {
                 plain.finish(&self.trace, now, &mut text);
                 text
             }
+            Printer::Sentences(sentences) => {
+                let mut text = String::new();
+                sentences.finish(&self.trace, now, &mut text);
+                text
+            }
             Printer::Tty(tty) => tty.finish(&self.trace, now, screen::size(), end),
             Printer::RawJson(text) => std::mem::take(text),
             Printer::Quiet => String::new(),
@@ -280,6 +315,14 @@ impl Progress {
             }
             (Printer::RawJson(_), _) => {
                 text.push_str(&rawjson::error(error.unwrap_or(&canceled), hints));
+            }
+            (Printer::Sentences(_), _) => {
+                let end = match outcome {
+                    Outcome::Finished { .. } => sentences::End::Finished(&self.held),
+                    Outcome::Failed { error, hints } => sentences::End::Failed(error, hints),
+                    Outcome::Canceled => sentences::End::Canceled,
+                };
+                text.push_str(&sentences::end(&self.trace, &self.settings, end));
             }
             _ => text.push_str(&report::text(
                 &self.trace,

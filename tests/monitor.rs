@@ -10,6 +10,7 @@ use crate::support::shared::Shared;
 
 mod leave;
 mod prompt;
+mod reader;
 mod scripts;
 mod shell;
 

@@ -69,7 +69,7 @@ pub struct Flags {
     /// tui (full screen) or line (default: tui on a capable terminal).
     #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
     pub ui: Option<Ui>,
-    /// For screen readers: no full screen but lines, and nothing is drawn over (--ui=line with --progress=plain).
+    /// For screen readers: no full screen, but whole sentences, one below the other, and nothing is drawn over.
     #[arg(long)]
     pub screen_reader: bool,
     /// Only ASCII characters on the full screen (default: when the locale is not UTF-8).
@@ -497,8 +497,9 @@ async fn dispatch(command: DebugCommand, global: Global, words: Vec<String>) -> 
         Verb::Reload { target, progress } => {
             let which = server(target.server);
             let progress = progress.or_else(|| build::progress_of(&words));
+            let settings = build::settings(&flags, progress.as_deref(), &Env::from_process())?;
             with(&which, async |client| {
-                verbs::reload(&client.api, target.session, progress).await
+                verbs::reload(&client.api, target.session, settings).await
             })
             .await
         }

@@ -74,7 +74,13 @@ impl View {
         let Some(event) = event.event else { return };
         match event {
             Event::Note(line) => self.say(&escape::line(&line)),
-            Event::Warning(line) => self.say(&format!("WARNING: {}", escape::line(&line))),
+            Event::Warning(line) => {
+                let word = match self.settings.kind {
+                    Kind::Sentences => "Warning",
+                    _ => "WARNING",
+                };
+                self.say(&format!("{word}: {}", escape::line(&line)));
+            }
             Event::Header(header) => {
                 let header = Header {
                     builder: header.builder,

@@ -184,8 +184,8 @@ fn is_broken_stream(cause: &str) -> bool {
     .any(|sign| cause.contains(sign))
 }
 
-/// Old engines put the exit code only into the text.
-fn exit_code_in(message: &str) -> Option<u32> {
+/// The exit code that the text of an error tells: old engines, and the errors of steps, have it nowhere else.
+pub fn exit_code_in(message: &str) -> Option<u32> {
     let digits = message.rsplit_once("exit code: ")?.1;
     let end = digits
         .find(|c: char| !c.is_ascii_digit())

@@ -122,6 +122,11 @@ impl Editor {
         self.line.is_empty()
     }
 
+    /// Whether the history is being searched: another prompt is drawn then.
+    pub fn searches(&self) -> bool {
+        self.search.is_some()
+    }
+
     /// Empties the line.
     pub fn clear(&mut self) {
         self.set("");

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::invoke::Invoke;
 use super::listing;
 use super::parse::{Command, Process};
+use super::spoken;
 use super::table;
 pub use crate::client::Api;
 use crate::proto::controller::{Caller, Outcome, TerminalSize, outcome};
@@ -32,6 +33,8 @@ pub struct Setup {
     pub invoke: Invoke,
     /// The prefix key, as `Ctrl-a`.
     pub prefix: String,
+    /// Answers are read out: sentences instead of tables.
+    pub spoken: bool,
 }
 
 /// The state of one monitor: where it is.
@@ -71,6 +74,24 @@ impl Monitor {
             read_only: false,
             size: TerminalSize::default(),
             started: None,
+        }
+    }
+
+    /// Whether answers are read out.
+    pub fn spoken(&self) -> bool {
+        self.setup.spoken
+    }
+
+    /// The prefix key, as `Ctrl-a`.
+    pub fn prefix(&self) -> &str {
+        &self.setup.prefix
+    }
+
+    /// How long a state is kept, in a sentence.
+    fn kept(&self, until: i64) -> String {
+        match self.setup.spoken {
+            true => spoken::kept(until, now()),
+            false => kept(until),
         }
     }
 

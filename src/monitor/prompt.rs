@@ -3,10 +3,12 @@
 use bytes::Bytes;
 
 use super::complete::{self, Completion};
+use super::echo::Shown;
 use super::editor::{self, Editor};
 use super::exec::Monitor;
 use super::listing;
 use super::prefix::{Prefix, Step};
+use super::spoken;
 use super::terminal::{Event, Mode, Terminal};
 
 /// What is written before a line.
@@ -34,6 +36,10 @@ pub struct Keyboard {
     pub prefix: Prefix,
     /// The line.
     pub editor: Editor,
+    /// For a screen reader: the line as it stands on the terminal, if nothing else was written since.
+    pub shown: Option<Shown>,
+    /// Whether a screen reader listens.
+    pub spoken: bool,
 }
 
 /// Reads a line. Keys behind it are left for whoever comes next.
@@ -60,7 +66,8 @@ async fn read_after(
 ) -> Read {
     terminal.mode(Mode::Line);
     keyboard.editor.clear();
-    draw(prompt, terminal, &keyboard.editor);
+    keyboard.shown = None;
+    draw(prompt, terminal, keyboard);
     loop {
         match terminal.next().await {
             Event::Keys(mut keys) => {
@@ -68,18 +75,18 @@ async fn read_after(
                 if let Some(end) = end {
                     terminal.give_back(keys);
                     // All of the line may have come at once.
-                    draw(prompt, terminal, &keyboard.editor);
+                    draw(prompt, terminal, keyboard);
                     terminal.write(b"\r\n");
                     return end;
                 }
             }
-            Event::Resized | Event::Continued => {}
+            Event::Resized | Event::Continued => keyboard.shown = None,
             Event::Gone => {
                 terminal.write(b"\r\n");
                 return Read::Gone;
             }
         }
-        draw(prompt, terminal, &keyboard.editor);
+        draw(prompt, terminal, keyboard);
     }
 }
 
@@ -107,16 +114,20 @@ async fn take(
                     return Some(Read::Exit);
                 }
                 Some(editor::Event::Interrupt) => {
-                    draw(prompt, terminal, &keyboard.editor);
+                    draw(prompt, terminal, keyboard);
                     terminal.write(b"^C\r\n");
+                    keyboard.shown = None;
                     keyboard.editor.clear();
                 }
-                Some(editor::Event::Clear) => terminal.write(b"\x1b[H\x1b[2J"),
+                Some(editor::Event::Clear) => {
+                    terminal.write(b"\x1b[H\x1b[2J");
+                    keyboard.shown = None;
+                }
                 Some(editor::Event::Suspend) => terminal.suspend(),
                 Some(editor::Event::Complete) => {
                     if let Some(monitor) = monitor {
-                        draw(prompt, terminal, &keyboard.editor);
-                        complete(terminal, &mut keyboard.editor, monitor).await;
+                        draw(prompt, terminal, keyboard);
+                        complete(terminal, keyboard, monitor).await;
                     }
                 }
             }
@@ -125,13 +136,28 @@ async fn take(
     None
 }
 
-fn draw(prompt: &str, terminal: &mut Terminal, editor: &Editor) {
+fn draw(prompt: &str, terminal: &mut Terminal, keyboard: &mut Keyboard) {
     let cols = usize::try_from(terminal.size().cols).unwrap_or(80);
-    let drawn = editor.draw(prompt, cols);
+    let editor = &keyboard.editor;
+    let mut drawn = None;
+    if keyboard.spoken && !editor.searches() {
+        let (text, at) = editor.line();
+        let now = Shown {
+            prompt: prompt.to_owned(),
+            text: text.to_owned(),
+            at,
+        };
+        drawn = now.after(keyboard.shown.as_ref(), cols);
+        keyboard.shown = Some(now);
+    } else {
+        keyboard.shown = None;
+    }
+    let drawn = drawn.unwrap_or_else(|| editor.draw(prompt, cols));
     terminal.write(drawn.as_bytes());
 }
 
-async fn complete(terminal: &mut Terminal, editor: &mut Editor, monitor: &Monitor) {
+async fn complete(terminal: &mut Terminal, keyboard: &mut Keyboard, monitor: &Monitor) {
+    let editor = &mut keyboard.editor;
     let (line, at) = editor.line();
     let wanted = complete::wanted(line, at);
     let session = monitor.session.as_deref();
@@ -140,7 +166,11 @@ async fn complete(terminal: &mut Terminal, editor: &mut Editor, monitor: &Monito
         Completion::Word(word) => editor.complete(wanted.from, &word),
         Completion::Several(words) => {
             terminal.write(b"\r\n");
-            terminal.say(&words.join("  "));
+            terminal.say(&match keyboard.spoken {
+                true => spoken::completions(&words),
+                false => words.join("  "),
+            });
+            keyboard.shown = None;
         }
         Completion::None => terminal.write(b"\x07"),
     }

@@ -3,19 +3,20 @@
 use std::io::Write;
 
 use super::editor::Editor;
-use super::exec::{Answer, Complaint, Monitor, Then, come_back};
+use super::exec::{Answer, Complaint, Monitor, Then, come_back, find_session, now};
 use super::header::{self, Scene};
 use super::listing;
 use super::parse::{self, Command};
 use super::prefix::Prefix;
 use super::prompt::{self, Keyboard, Read};
 use super::shell::{self, Left, Link};
+use super::spoken;
 use super::terminal::{INTERRUPTED, Mode, Terminal};
 use super::watch::{Seen, Signals, watch};
 use crate::client::caller;
 use crate::client::follow::{View, exit_code};
 use crate::client::logs;
-use crate::progress::settings::Settings;
+use crate::progress::settings::{Kind, Settings};
 use crate::proto::controller::{AttachStart, Exited, Outcome, Process, SessionRequest};
 use crate::term::blocking::Blocking;
 
@@ -70,12 +71,15 @@ impl Line {
     /// # Errors
     /// The system gives no signal handlers.
     pub fn new(parts: Parts) -> std::io::Result<Self> {
+        let spoken = parts.monitor.spoken();
         Ok(Self {
             monitor: parts.monitor,
             terminal: parts.terminal,
             keyboard: Keyboard {
                 prefix: parts.prefix,
                 editor: parts.editor,
+                shown: None,
+                spoken,
             },
             progress: parts.progress,
             in_process: parts.in_process,
@@ -98,6 +102,16 @@ impl Line {
                     step,
                     process: process.as_ref(),
                 };
+                if self.monitor.spoken() {
+                    let until = self.kept_until().await;
+                    let lines = spoken::opened(&scene, until, now(), self.monitor.prefix());
+                    // The last one says what has just been said.
+                    let notes = answer.lines.iter().rev().skip(1).rev();
+                    for line in notes.chain(&lines) {
+                        self.terminal.say(line);
+                    }
+                    return Place::Shell;
+                }
                 let launching = self.monitor.launching();
                 let (last, notes) = match answer.lines.split_last() {
                     Some((last, notes)) => (Some(last), notes),
@@ -115,8 +129,11 @@ impl Line {
                     step,
                     process: None,
                 };
-                for line in header::lines(&scene) {
-                    self.terminal.say(&line);
+                // The end of the build has said it in sentences.
+                if !self.monitor.spoken() {
+                    for line in header::lines(&scene) {
+                        self.terminal.say(&line);
+                    }
                 }
                 self.terminal
                     .say(&format!("No process could be started: {why}"));
@@ -173,7 +190,7 @@ impl Line {
                 }
             },
             Read::Toggle if self.monitor.process.is_some() => {
-                self.terminal.say("Switched IO");
+                self.switched(Place::Shell);
                 Next::Stay(Place::Shell)
             }
             Read::Toggle => {
@@ -220,18 +237,18 @@ impl Line {
         self.terminal.mode(Mode::Line);
         self.terminal.new_line();
         match left {
-            Left::Toggled => self.terminal.say("Switched IO"),
+            Left::Toggled => self.switched(Place::Prompt),
             Left::Detached => return self.command(Command::Detach).await,
             Left::Exited(exited) => {
                 self.monitor.process = None;
-                self.terminal.say("Switched IO");
+                self.switched(Place::Prompt);
                 if let Some(line) = ended(&exited) {
                     self.complain(&line);
                 }
             }
             Left::Lost(why) => {
                 self.monitor.process = None;
-                self.terminal.say("Switched IO");
+                self.switched(Place::Prompt);
                 self.complain(&why);
             }
             Left::Gone => return self.gone(),
@@ -305,7 +322,11 @@ impl Line {
 
     async fn logs(&mut self, session: String, step: Option<String>) {
         let mut settings = self.progress.clone();
-        settings.kind = crate::progress::settings::Kind::Plain;
+        settings.kind = match (self.monitor.spoken(), &step) {
+            (true, None) => Kind::Sentences,
+            // The steps that are wanted are found by their numbers.
+            _ => Kind::Plain,
+        };
         let wanted = logs::Wanted {
             session,
             step,
@@ -321,6 +342,24 @@ impl Line {
         if let Err(lost) = printed {
             self.complain(&lost.0);
         }
+    }
+
+    /// The keyboard belongs to `place` now.
+    fn switched(&mut self, place: Place) {
+        self.terminal.say(match (self.monitor.spoken(), place) {
+            (false, _) => "Switched IO",
+            (true, Place::Prompt) => spoken::AT_PROMPT,
+            (true, Place::Shell) => spoken::IN_SHELL,
+        });
+    }
+
+    /// Until when the state of the session's build is kept; 0 when it is not.
+    async fn kept_until(&self) -> i64 {
+        let Some(session) = &self.monitor.session else {
+            return 0;
+        };
+        let found = find_session(&mut self.monitor.api(), session).await;
+        found.map_or(0, |session| session.kept_until)
     }
 
     /// The record of the process that the monitor is attached to.

@@ -7,11 +7,12 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 
 use super::editor::Editor;
-use super::exec::{Api, Monitor, Setup, come_back, find_session, has_state, kept, no_state};
+use super::exec::{Api, Monitor, Setup, come_back, find_session, has_state, kept, no_state, now};
 use super::invoke::{Invoke, On, when};
 use super::listing;
 use super::prefix::Prefix;
 use super::run::{Line, Parts};
+use super::spoken;
 use super::terminal::{self, INTERRUPTED, Terminal};
 use super::watch::{Seen, Signals, watch};
 use crate::build::after;
@@ -43,6 +44,8 @@ pub struct Wish {
     pub progress: Settings,
     /// The server runs in this process.
     pub in_process: bool,
+    /// What is said is read out: sentences, and nothing is drawn over.
+    pub spoken: bool,
 }
 
 impl Wish {
@@ -67,6 +70,7 @@ impl Wish {
             caller: self.caller.clone(),
             invoke: self.invoke.clone().unwrap_or_default(),
             prefix: prefix.name(),
+            spoken: self.spoken,
         };
         let mut monitor = Monitor::new(api, setup);
         monitor.started = session.clone().filter(|_| started);
@@ -193,7 +197,10 @@ async fn headless(api: &Api, session: &str, wish: &Wish) -> Vec<String> {
     }
     let mut lines = vec![reason.to_owned()];
     if let Ok(session) = find_session(&mut api.clone(), session).await {
-        lines.push(kept(session.kept_until));
+        lines.push(match wish.spoken {
+            true => spoken::kept(session.kept_until, now()),
+            false => kept(session.kept_until),
+        });
     }
     lines.push(come_back(session));
     lines
@@ -266,6 +273,7 @@ mod tests {
             history: None,
             progress: Settings::resolve(Mode::Quiet, |_| None, false).unwrap(),
             in_process: false,
+            spoken: false,
         }
     }
 

@@ -50,6 +50,8 @@ pub enum Kind {
     Tty,
     /// One JSON object per line.
     RawJson,
+    /// Whole sentences, for screen readers. No value of `--progress` means it.
+    Sentences,
     /// Nothing but errors.
     Quiet,
 }
@@ -161,6 +163,15 @@ impl Settings {
             settings.tick = settings.draw;
         }
         Ok(settings)
+    }
+
+    /// What people would see, in sentences for screen readers instead; what programs read stays.
+    pub fn spoken(mut self) -> Self {
+        if matches!(self.kind, Kind::Plain | Kind::Tty) {
+            self.kind = Kind::Sentences;
+            self.colour = false;
+        }
+        self
     }
 
     /// Reads `run=green:cancel=255,165,0:error=red:warning=yellow`.

@@ -33,7 +33,13 @@ fn progress(kind: Kind) -> (Progress, Shared) {
     (Progress::new(&settings, Box::new(out.clone()), header), out)
 }
 
-const KINDS: [Kind; 4] = [Kind::Plain, Kind::Tty, Kind::RawJson, Kind::Quiet];
+const KINDS: [Kind; 5] = [
+    Kind::Plain,
+    Kind::Tty,
+    Kind::RawJson,
+    Kind::Sentences,
+    Kind::Quiet,
+];
 
 #[test]
 fn without_input_there_is_no_deadline() {

@@ -101,6 +101,7 @@ impl Links {
     /// A monitor in a session, for commands.
     fn monitor(&self, session: Option<String>, process: Option<String>) -> Option<Monitor> {
         let setup = Setup {
+            spoken: false,
             caller: self.caller.clone(),
             invoke: self.invoke.clone(),
             prefix: PREFIX.to_owned(),

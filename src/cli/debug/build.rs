@@ -21,11 +21,10 @@ pub(super) async fn build(
     words: Vec<String>,
 ) -> Result<u8, String> {
     let env = Env::from_process();
-    let mut options = options.clone();
+    let mut progress = crate::cli::build::settings(options, &env)?;
     if options.progress == Mode::Auto && screen::screen_reader(&flags, &env)? {
-        options.progress = Mode::Plain;
+        progress = progress.spoken();
     }
-    let progress = crate::cli::build::settings(&options, &env)?;
     let full = screen::wanted(&flags, &env, options.progress != Mode::Auto)?;
     let mut wish = wish(&flags, progress, &env)?;
     let request = BuildRequest {
@@ -105,12 +104,22 @@ pub(super) fn progress_of(words: &[String]) -> Option<String> {
     values.map(str::to_owned).next_back()
 }
 
-/// How builds are shown that a command other than `build` starts.
-pub(super) fn settings(progress: Option<&str>, env: &Env) -> Result<Settings, String> {
+/// How builds are shown that a command other than `build` starts. `progress`: the user's word for it.
+pub(super) fn settings(
+    flags: &Flags,
+    progress: Option<&str>,
+    env: &Env,
+) -> Result<Settings, String> {
     use std::io::IsTerminal;
     let mode: Mode = progress.unwrap_or_default().parse()?;
     let terminal = std::io::stderr().is_terminal();
-    Settings::resolve(mode, |name| env.get(name).map(str::to_owned), terminal)
+    let settings = Settings::resolve(mode, |name| env.get(name).map(str::to_owned), terminal)?;
+    Ok(
+        match progress.is_none() && screen::screen_reader(flags, env)? {
+            true => settings.spoken(),
+            false => settings,
+        },
+    )
 }
 
 fn wish_without_build(flags: &Flags, words: &[String]) -> Result<Wish, String> {
@@ -119,11 +128,7 @@ fn wish_without_build(flags: &Flags, words: &[String]) -> Result<Wish, String> {
         return Err(start::NO_TERMINAL.to_owned());
     }
     let env = Env::from_process();
-    let mut progress = progress_of(words);
-    if progress.is_none() && screen::screen_reader(flags, &env)? {
-        progress = Some("plain".to_owned());
-    }
-    let progress = settings(progress.as_deref(), &env)?;
+    let progress = settings(flags, progress_of(words).as_deref(), &env)?;
     wish(flags, progress, &env)
 }
 
@@ -138,6 +143,7 @@ fn wish(flags: &Flags, progress: Settings, env: &Env) -> Result<Wish, String> {
         history: history(flags, env),
         progress,
         in_process: false,
+        spoken: screen::screen_reader(flags, env)?,
     })
 }
 

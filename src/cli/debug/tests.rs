@@ -4,6 +4,7 @@ use super::*;
 use crate::cli::{Cli, Command as Root};
 use crate::monitor::exec::Api;
 use crate::monitor::fake::{Canned, Fake};
+use crate::progress::settings::Kind;
 use crate::proto::controller::{Session, SessionState};
 
 fn parsed(line: &str) -> DebugCommand {
@@ -207,6 +208,22 @@ fn screen_readers_get_lines() {
         assert_eq!(screen::screen_reader(&flags, &env), Ok(expected));
     }
     assert_eq!(screen::wanted(&with(true, false), &env, false), Ok(false));
+    let json: Env = [("BUILDKIT_PROGRESS", "rawjson")].into_iter().collect();
+    for (reader, progress, env, expected) in [
+        (true, None, &env, Kind::Sentences),
+        (false, None, &env, Kind::Plain),
+        // A word of the user's counts more, and so do programs that read.
+        (true, Some("plain"), &env, Kind::Plain),
+        (true, None, &json, Kind::RawJson),
+    ] {
+        let settings = build::settings(&with(reader, false), progress, env).unwrap();
+        // Where the tests run can be a terminal.
+        let kind = match settings.kind {
+            Kind::Tty => Kind::Plain,
+            kind => kind,
+        };
+        assert_eq!(kind, expected, "{reader} {progress:?}");
+    }
 }
 
 #[test]

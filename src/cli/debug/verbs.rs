@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 
 use serde_json::Value;
 
-use super::{build, json};
+use super::json;
 use crate::cli::server::Format;
 use crate::client::follow::{View, exit_code};
 use crate::client::logs;
@@ -127,8 +127,7 @@ fn ended(session: &Session) -> Result<Option<u8>, String> {
 }
 
 /// Builds again and shows it; the exit code is that of the build.
-pub(super) async fn reload(api: &Api, session: String, progress: Option<String>) -> Code {
-    let settings = build::settings(progress.as_deref(), &Env::from_process())?;
+pub(super) async fn reload(api: &Api, session: String, settings: Settings) -> Code {
     let mut api = api.clone();
     let mut signals = Signals::listen().map_err(|error| format!("cannot listen: {error}"))?;
     let session = id(&mut api, &session).await?;
@@ -203,6 +202,7 @@ async fn carry_out(api: &Api, session: Option<String>, command: Command) -> Code
     let mut monitor = Monitor::new(
         api,
         Setup {
+            spoken: false,
             caller: caller::of_process()
                 .map_err(|error| format!("no current directory: {error}"))?,
             invoke: Invoke::default(),

@@ -2,8 +2,8 @@
 
 use super::say::notes;
 use super::{Answer, Complaint, Monitor, Target, find, now};
-use crate::monitor::listing;
 use crate::monitor::parse::Process;
+use crate::monitor::{listing, spoken};
 use crate::proto::controller::{ExecRequest, KillRequest, SessionRequest, SignalRequest, State};
 
 impl Monitor {
@@ -94,11 +94,12 @@ impl Monitor {
         let session = self.current()?;
         let request = SessionRequest { session };
         let list = self.api.list_processes(request).await?.into_inner();
-        Ok(Answer::lines(listing::processes(
-            &list.processes,
-            self.process.as_deref(),
-            now(),
-        )))
+        let lines = match self.spoken() {
+            true => spoken::processes,
+            false => listing::processes,
+        };
+        let current = self.process.as_deref();
+        Ok(Answer::lines(lines(&list.processes, current, now())))
     }
 
     pub(super) async fn signal(

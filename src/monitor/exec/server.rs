@@ -2,21 +2,21 @@
 
 use tonic::Code;
 
-use super::say::kept;
 use super::{Answer, Complaint, Monitor, Then, find_session, now};
-use crate::monitor::listing;
 use crate::monitor::parse::Command;
+use crate::monitor::{listing, spoken};
 use crate::proto::controller::{InfoRequest, ListSessionsRequest, ShutdownRequest};
 
 impl Monitor {
     pub(super) async fn list(&mut self) -> Result<Answer, Complaint> {
         let request = ListSessionsRequest {};
         let list = self.api.list_sessions(request).await?.into_inner();
-        Ok(Answer::lines(listing::sessions(
-            &list.sessions,
-            self.session.as_deref(),
-            now(),
-        )))
+        let lines = match self.spoken() {
+            true => spoken::sessions,
+            false => listing::sessions,
+        };
+        let current = self.session.as_deref();
+        Ok(Answer::lines(lines(&list.sessions, current, now())))
     }
 
     pub(super) async fn shutdown(&mut self, force: bool) -> Result<Answer, Complaint> {
@@ -75,7 +75,7 @@ impl Monitor {
                     lines.push(format!("  {}", listing::plain(&session.doing)));
                 }
                 if session.kept_until != 0 {
-                    lines.push(format!("  {}", kept(session.kept_until)));
+                    lines.push(format!("  {}", self.kept(session.kept_until)));
                 }
             }
         }

@@ -2,10 +2,10 @@
 
 use tonic::Code;
 
-use super::say::{come_back, kept, notes};
+use super::say::{come_back, notes};
 use super::{Answer, Complaint, Monitor, Target, Then, find, find_session, now};
-use crate::monitor::listing;
 use crate::monitor::parse::{Command, Process};
+use crate::monitor::{listing, spoken};
 use crate::proto::controller::{DisconnectRequest, KeepRequest, RebuildRequest, SessionRequest};
 
 impl Monitor {
@@ -200,15 +200,29 @@ impl Monitor {
             None => self.current()?,
         };
         let request = SessionRequest { session };
-        let found = self.api.inspect(request).await?.into_inner();
-        Ok(Answer::lines(listing::inspect(&found, now())))
+        let mut found = self.api.inspect(request).await?.into_inner();
+        if !self.spoken() {
+            return Ok(Answer::lines(listing::inspect(&found, now())));
+        }
+        let processes = std::mem::take(&mut found.processes);
+        // A tab says nothing to the ear.
+        let lines = listing::inspect(&found, now()).into_iter();
+        let facts = lines.map(|line| {
+            line.split('\t')
+                .filter(|cell| !cell.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
+        });
+        let current = self.process.as_deref();
+        let processes = spoken::processes(&processes, current, now());
+        Ok(Answer::lines(facts.chain(processes).collect()))
     }
 
     pub(super) async fn keep(&mut self, keep: u64) -> Result<Answer, Complaint> {
         let session = self.current()?;
         let request = KeepRequest { session, keep };
         let until = self.api.keep(request).await?.into_inner().kept_until;
-        Ok(Answer::line(kept(until)))
+        Ok(Answer::line(self.kept(until)))
     }
 
     pub(super) async fn reload(&mut self) -> Result<Answer, Complaint> {

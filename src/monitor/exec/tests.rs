@@ -24,6 +24,7 @@ fn canned() -> Canned {
 
 async fn monitor(fake: &Fake) -> Monitor {
     let setup = Setup {
+        spoken: false,
         caller: Caller {
             directory: "/here".into(),
             ..Caller::default()

@@ -15,7 +15,6 @@ use crate::proto::controller::SessionState;
 
 mod empty;
 pub mod line;
-pub mod name;
 mod order;
 pub mod rows;
 

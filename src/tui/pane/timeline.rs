@@ -8,9 +8,10 @@ use super::super::layout::Pane;
 use super::super::session::{Build, View};
 use super::super::theme::{Mark, Role};
 use super::progress::rows::Row;
-use super::progress::{self, clock, ended, mark, name};
+use super::progress::{self, clock, ended, mark};
 use super::text::{cells, cut, fill, put, put_right};
 use super::{Look, Then, scroll, span};
+use crate::progress::name;
 use crate::progress::time::{Interval, Nanos, merge};
 use crate::progress::trace::Step;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::super::super::session::Build;
-use super::name::{Belongs, belongs};
+use crate::progress::name::{Belongs, belongs};
 use crate::progress::trace::{Step, StepId};
 
 /// Platforms that are told apart.

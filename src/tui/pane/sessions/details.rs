@@ -236,7 +236,7 @@ fn shells(app: &App, view: &View) -> Vec<Line> {
 /// The state that a process sees, in few words: `after build 3/4`.
 fn what(process: &Process) -> String {
     let step = escape::line(&process.step);
-    let step = super::super::progress::name::label(&step);
+    let step = crate::progress::name::label(&step);
     let platform = escape::line(&process.platform);
     match (process.state(), step.is_empty()) {
         (State::Before, _) => format!("before {step}"),

@@ -1,7 +1,7 @@
 //! The critical path: the chain of steps that the build could not have been faster than.
 
 use super::super::super::session::Build;
-use super::super::progress::name::{Belongs, belongs};
+use crate::progress::name::{Belongs, belongs};
 use crate::progress::time::Nanos;
 use crate::progress::trace::{Step, StepId};
 

@@ -1,7 +1,7 @@
 //! One model of a build and the printers that show it.
 //!
 //! The engine's status messages and our own steps go into the [`trace::Trace`]; what they change
-//! goes to the printer: [`plain`], [`tty`], [`rawjson`], or none (quiet). At the end comes the [`report`].
+//! goes to the printer: [`plain`], [`tty`], [`sentences`], [`rawjson`], or none (quiet). At the end comes the [`report`].
 
 pub mod clip;
 pub mod log;
@@ -9,18 +9,21 @@ pub mod plain;
 pub mod rawjson;
 pub mod report;
 pub mod screen;
+pub mod sentences;
 pub mod settings;
 pub mod steps;
 pub mod time;
 pub mod trace;
 pub mod tty;
 pub mod units;
+pub mod words;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use self::plain::Plain;
+use self::sentences::Sentences;
 use self::settings::Kind;
 pub use self::settings::{Mode, Settings};
 pub use self::steps::ClientEvent;
@@ -69,6 +72,7 @@ pub enum Outcome<'a> {
 enum Printer {
     Plain(Plain),
     Tty(Tty),
+    Sentences(Sentences),
     RawJson(String),
     Quiet,
 }
@@ -107,6 +111,7 @@ impl Progress {
                 settings.truncate,
             )),
             Kind::Tty => Printer::Tty(Tty::new(format!("{driver}:{builder}"), settings)),
+            Kind::Sentences => Printer::Sentences(Sentences::new(&builder, &driver)),
             Kind::RawJson => Printer::RawJson(String::new()),
             Kind::Quiet => Printer::Quiet,
         };
@@ -157,6 +162,13 @@ impl Progress {
                 }
                 plain.held()
             }
+            Printer::Sentences(sentences) => {
+                self.changed |= !changes.is_empty();
+                for change in changes {
+                    sentences.note(change);
+                }
+                sentences.held()
+            }
             Printer::Tty(_) => {
                 self.changed = true;
                 0
@@ -192,15 +204,22 @@ impl Progress {
     pub fn next_deadline(&self) -> Option<Instant> {
         let now = Instant::now();
         let after = |pause: Duration| self.drawn.map_or(now, |drawn| drawn + pause);
+        let until = |turn: Nanos, clock: Nanos| {
+            let wait = turn.saturating_sub(clock);
+            now + Duration::from_nanos(u64::try_from(wait).unwrap_or(0))
+        };
         match &self.printer {
             Printer::RawJson(_) => self.changed.then_some(now),
             _ if self.changed => Some(after(self.settings.draw)),
             Printer::Tty(_) => self.trace.running().then(|| after(self.settings.tick)),
             Printer::Plain(plain) => {
                 let clock = time::now();
-                let wait = plain.turn(clock)?.saturating_sub(clock);
-                let wait = Duration::from_nanos(u64::try_from(wait).unwrap_or(0));
-                Some((now + wait).max(after(self.settings.draw)))
+                Some(until(plain.turn(clock)?, clock).max(after(self.settings.draw)))
+            }
+            Printer::Sentences(sentences) => {
+                let clock = time::now();
+                let turn = sentences.turn(&self.trace)?;
+                Some(until(turn, clock).max(after(self.settings.draw)))
             }
             Printer::Quiet => None,
         }
@@ -219,6 +238,11 @@ impl Progress {
                 text
             }
             Printer::Tty(tty) => tty.draw(&self.trace, now, screen::size()),
+            Printer::Sentences(sentences) => {
+                let mut text = String::new();
+                sentences.print(&self.trace, now, &mut text);
+                text
+            }
             Printer::RawJson(text) => std::mem::take(text),
             Printer::Quiet => String::new(),
         };
@@ -243,13 +267,16 @@ impl Progress {
     /// # Errors
     /// The writer's.
     pub fn leave(&mut self) -> io::Result<()> {
-        if let Printer::Plain(plain) = &mut self.printer {
-            let mut text = String::new();
-            plain.finish(&self.trace, time::now(), &mut text);
-            self.changed = false;
-            return self.write(&text);
+        let mut text = String::new();
+        match &mut self.printer {
+            Printer::Plain(plain) => plain.finish(&self.trace, time::now(), &mut text),
+            Printer::Sentences(sentences) => {
+                sentences.finish(&self.trace, time::now(), &mut text);
+            }
+            _ => return self.draw(),
         }
-        self.draw()
+        self.changed = false;
+        self.write(&text)
     }
 
     /// Draws for the last time and writes the end of the output.
@@ -271,6 +298,11 @@ impl Progress {
                 text
             }
             Printer::Tty(tty) => tty.finish(&self.trace, now, screen::size(), end),
+            Printer::Sentences(sentences) => {
+                let mut text = String::new();
+                sentences.finish(&self.trace, now, &mut text);
+                text
+            }
             Printer::RawJson(text) => std::mem::take(text),
             Printer::Quiet => String::new(),
         };
@@ -281,6 +313,14 @@ impl Progress {
             (Printer::RawJson(_), _) => {
                 text.push_str(&rawjson::error(error.unwrap_or(&canceled), hints));
             }
+            (Printer::Sentences(_), _) => text.push_str(&words::report(
+                &self.trace,
+                &self.settings,
+                error,
+                hints,
+                &self.held,
+                now,
+            )),
             _ => text.push_str(&report::text(
                 &self.trace,
                 &self.settings,

@@ -69,7 +69,7 @@ pub struct Flags {
     /// tui (full screen) or line (default: tui on a capable terminal).
     #[arg(long, value_enum, value_name = "MODE", hide_possible_values = true)]
     pub ui: Option<Ui>,
-    /// For screen readers: no full screen but lines, and nothing is drawn over (--ui=line with --progress=plain).
+    /// For screen readers: no full screen but sentences, and nothing is drawn over.
     #[arg(long)]
     pub screen_reader: bool,
     /// Only ASCII characters on the full screen (default: when the locale is not UTF-8).

@@ -2,6 +2,7 @@
 
 use super::exec::has_state;
 use super::listing;
+use crate::progress::words::Name;
 use crate::proto::controller::{BuildFailure, Outcome, Process, State, outcome};
 
 /// What is known when the monitor opens.
@@ -25,6 +26,56 @@ pub fn lines(scene: &Scene<'_>) -> Vec<String> {
     }
     if let Some(process) = scene.process {
         lines.push(in_words(process));
+    }
+    lines
+}
+
+/// The same as sentences for a screen reader, which has heard how the build ended.
+pub fn sentences(scene: &Scene<'_>) -> Vec<String> {
+    let end = scene.outcome.and_then(|outcome| outcome.end.as_ref());
+    let state = match end {
+        Some(outcome::End::Failed(failure)) if has_state(failure) => {
+            let step = match scene.step {
+                "" => "the failed step".to_owned(),
+                step => Name::of(step).within(),
+            };
+            Some(match failure.state() {
+                State::Before => format!("the state before {step}"),
+                State::After | State::Unspecified => format!("the failed state of {step}"),
+            })
+        }
+        Some(outcome::End::Finished(_)) => Some("the finished image".to_owned()),
+        _ => None,
+    };
+    let Some(process) = scene.process else {
+        return Vec::new();
+    };
+    let mut line = format!(
+        "The program {} runs",
+        listing::plain(&process.arguments.join(" "))
+    );
+    if let Some(state) = state {
+        line.push_str(&format!(" in {state}"));
+    }
+    if !process.user.is_empty() {
+        line.push_str(&format!(", as {}", listing::plain(&process.user)));
+    }
+    if !process.directory.is_empty() {
+        line.push_str(&format!(
+            ", in the directory {}",
+            listing::plain(&process.directory)
+        ));
+    }
+    if !process.platform.is_empty() {
+        line.push_str(&format!(", on {}", listing::plain(&process.platform)));
+    }
+    line.push('.');
+    let mut lines = vec![line];
+    if let Some(outcome::End::Failed(failure)) = end
+        && has_state(failure)
+        && failure.state() != State::Before
+    {
+        lines.push("The command \"rollback --init\" goes to the state before it.".to_owned());
     }
     lines
 }
@@ -118,6 +169,47 @@ mod tests {
                 "Process: [/bin/sh ^[[2J] as 1000 in /srv/app",
             ]
         );
+    }
+
+    #[test]
+    fn sentences_say_where_the_program_runs() {
+        let mut failure = BuildFailure {
+            state: State::After.into(),
+            ..BuildFailure::default()
+        };
+        let process = Process {
+            arguments: vec!["/bin/sh".into(), "\x1b[2J".into()],
+            user: "1000".into(),
+            directory: "/srv/app".into(),
+            ..Process::default()
+        };
+        let said = |failure: &BuildFailure, step| {
+            sentences(&Scene {
+                outcome: Some(&outcome(outcome::End::Failed(failure.clone()))),
+                step,
+                process: Some(&process),
+            })
+        };
+        assert_eq!(
+            said(&failure, "[build 2/2] RUN make"),
+            [
+                "The program /bin/sh ^[[2J runs in the failed state of step 2 of 2 in build, as 1000, in the directory /srv/app.",
+                "The command \"rollback --init\" goes to the state before it.",
+            ]
+        );
+        failure.set_state(State::Before);
+        assert_eq!(
+            said(&failure, ""),
+            [
+                "The program /bin/sh ^[[2J runs in the state before the failed step, as 1000, in the directory /srv/app."
+            ]
+        );
+        let nothing = Scene {
+            outcome: None,
+            step: "",
+            process: None,
+        };
+        assert_eq!(sentences(&nothing), [""; 0]);
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::watch::{Seen, Signals, watch};
 use crate::client::caller;
 use crate::client::follow::{View, exit_code};
 use crate::client::logs;
-use crate::progress::settings::Settings;
+use crate::progress::settings::{Kind, Settings};
 use crate::proto::controller::{AttachStart, Exited, Outcome, Process, SessionRequest};
 
 /// Who has the keyboard.
@@ -102,7 +102,7 @@ impl Line {
                     Some((last, notes)) => (Some(last), notes),
                     None => (None, &[][..]),
                 };
-                let lines = header::lines(&scene);
+                let lines = self.header(&scene);
                 for line in lines.iter().chain(notes).chain([&launching]).chain(last) {
                     self.terminal.say(line);
                 }
@@ -114,7 +114,7 @@ impl Line {
                     step,
                     process: None,
                 };
-                for line in header::lines(&scene) {
+                for line in self.header(&scene) {
                     self.terminal.say(&line);
                 }
                 self.terminal
@@ -123,6 +123,13 @@ impl Line {
                     .say("\"reload\" builds again, \"help\" says what else can be done, \"exit\" leaves.");
                 Place::Prompt
             }
+        }
+    }
+
+    fn header(&self, scene: &Scene<'_>) -> Vec<String> {
+        match self.progress.kind {
+            Kind::Sentences => header::sentences(scene),
+            _ => header::lines(scene),
         }
     }
 
@@ -304,7 +311,9 @@ impl Line {
 
     async fn logs(&mut self, session: String, step: Option<String>) {
         let mut settings = self.progress.clone();
-        settings.kind = crate::progress::settings::Kind::Plain;
+        if settings.kind != Kind::Sentences {
+            settings.kind = Kind::Plain;
+        }
         let wanted = logs::Wanted {
             session,
             step,

@@ -48,6 +48,8 @@ pub enum Kind {
     Plain,
     /// A live tree.
     Tty,
+    /// Whole sentences, for screen readers; no mode names it.
+    Sentences,
     /// One JSON object per line.
     RawJson,
     /// Nothing but errors.
@@ -161,6 +163,16 @@ impl Settings {
             settings.tick = settings.draw;
         }
         Ok(settings)
+    }
+
+    /// The same for a screen reader: sentences without colours.
+    #[must_use]
+    pub fn in_sentences(self) -> Self {
+        Self {
+            kind: Kind::Sentences,
+            colour: false,
+            ..self
+        }
     }
 
     /// Reads `run=green:cancel=255,165,0:error=red:warning=yellow`.

@@ -117,6 +117,11 @@ pub enum Msg {
         /// How many.
         count: usize,
     },
+    /// From now on, changes of a context are seen.
+    Watched {
+        /// Id of the session.
+        session: String,
+    },
     /// A context cannot be watched, or not any more.
     Unwatched {
         /// Id of the session.

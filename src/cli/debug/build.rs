@@ -21,11 +21,11 @@ pub(super) async fn build(
     words: Vec<String>,
 ) -> Result<u8, String> {
     let env = Env::from_process();
-    let mut options = options.clone();
-    if options.progress == Mode::Auto && screen::screen_reader(&flags, &env)? {
-        options.progress = Mode::Plain;
+    let mut progress = crate::cli::build::settings(options, &env)?;
+    let said = options.quiet || options.progress != Mode::Auto;
+    if !said && screen::screen_reader(&flags, &env)? {
+        progress = progress.in_sentences();
     }
-    let progress = crate::cli::build::settings(&options, &env)?;
     let full = screen::wanted(&flags, &env, options.progress != Mode::Auto)?;
     let mut wish = wish(&flags, progress, &env)?;
     let request = BuildRequest {
@@ -119,11 +119,11 @@ fn wish_without_build(flags: &Flags, words: &[String]) -> Result<Wish, String> {
         return Err(start::NO_TERMINAL.to_owned());
     }
     let env = Env::from_process();
-    let mut progress = progress_of(words);
-    if progress.is_none() && screen::screen_reader(flags, &env)? {
-        progress = Some("plain".to_owned());
+    let wanted = progress_of(words);
+    let mut progress = settings(wanted.as_deref(), &env)?;
+    if wanted.is_none() && screen::screen_reader(flags, &env)? {
+        progress = progress.in_sentences();
     }
-    let progress = settings(progress.as_deref(), &env)?;
     wish(flags, progress, &env)
 }
 

@@ -117,6 +117,7 @@ impl App {
                 path,
                 count,
             } => self.on_changed(&session, &path, count),
+            Msg::Watched { session } => self.on_watched(&session),
             Msg::Unwatched { session, why } => self.on_unwatched(&session, why),
             _ => Vec::new(),
         }

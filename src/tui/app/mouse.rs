@@ -39,6 +39,9 @@ impl App {
             let key = App::press(code, KeyModifiers::NONE);
             return (0..LINES).flat_map(|_| self.key(key)).collect();
         }
+        if let MouseEventKind::Down(_) = event.kind {
+            self.hint = false;
+        }
         let layout = self.layout();
         if let Some(strip) = layout.strip
             && event.row == strip.y

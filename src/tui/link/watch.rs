@@ -179,6 +179,10 @@ pub fn files(session: String, wanted: Wanted, sender: Sender<Msg>) -> AbortHandl
             Watcher::new(wanted)
         });
         let Ok(watcher) = watcher.await else { return };
+        if watcher.is_ok() {
+            let session = session.clone();
+            let _ = sender.send(Msg::Watched { session }).await;
+        }
         let why = match watcher {
             Ok(mut watcher) => loop {
                 let change = match watcher.next().await {

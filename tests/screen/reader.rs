@@ -58,9 +58,9 @@ fn a_failing_build_is_told_in_sentences_and_nothing_is_drawn_over() {
             .count()
             == 2
     });
-    pty.wait_until("its shell", |screen| {
-        screen.trim_end().ends_with("/srv/app #")
+    pty.wait_until("the monitor again", |screen| {
+        screen.trim_end().ends_with("(buildx)")
     });
-    pty.send("\x01d");
+    pty.send("detach\r");
     assert_eq!(pty.wait(), 1);
 }

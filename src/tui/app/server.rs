@@ -386,6 +386,8 @@ impl App {
         match answer.lines.as_slice() {
             [] => {}
             [line] => self.say(line.clone()),
+            // Whoever goes to a shell wants to type into it, not to close a box first.
+            lines if process.is_some() => self.say(lines.join("; ")),
             lines => self.show_lines(lines.to_vec()),
         }
         let mut effects = Vec::new();

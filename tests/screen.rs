@@ -1,5 +1,7 @@
 //! The full screen in real terminals, on a real engine.
 
+use std::os::unix::fs::DirBuilderExt;
+
 use portable_pty::CommandBuilder;
 
 use crate::support::cmd::PROGRAM;
@@ -9,8 +11,15 @@ use crate::support::pty::Pty;
 use crate::support::shared::Shared;
 
 mod allowed;
+mod builder;
+mod builds;
+mod command;
+mod files;
 mod leave;
+mod long_log;
+mod mouse;
 mod sessions;
+mod suspend;
 
 /// A context whose last step says why it fails. The step is no other test's: an engine remembers a failure as long as
 /// somebody holds it.
@@ -30,24 +39,39 @@ fn screen(server: &Shared, args: &[&str], rows: u16, cols: u16) -> Pty {
 }
 
 fn command(server: &Shared, args: &[&str]) -> CommandBuilder {
-    let mut program = CommandBuilder::new(PROGRAM);
+    let mut program = in_environment(server, PROGRAM);
     program.args(["debug", "--ui=tui", "--root"]);
     program.arg(server.root());
     program.args(args);
+    program
+}
+
+/// A program in the environment that clients of `server` need.
+fn in_environment(server: &Shared, program: &str) -> CommandBuilder {
+    let mut program = CommandBuilder::new(program);
     program.env_clear();
     program.env("PATH", std::env::var("PATH").unwrap());
     program.env("TERM", "xterm-256color");
     program.env("LANG", "C.UTF-8");
     let home = server.root().with_file_name("home");
+    std::fs::create_dir_all(&home).unwrap();
     // As one who has seen the hint of the first start.
-    let state = home.join(".local/state/buildx");
-    std::fs::create_dir_all(&state).unwrap();
+    let mut private = std::fs::DirBuilder::new();
+    private.recursive(true).mode(0o700);
+    private.create(server.root()).unwrap();
+    std::fs::write(server.root().join("welcomed"), "").unwrap();
     program.env("HOME", &home);
     program.cwd(&home);
     program.env("BUILDX_SERVER", "on");
     program.env("XDG_CONFIG_HOME", server.config_home());
-    program.env("DOCKER_HOST", engine().docker_host());
+    program.env("DOCKER_HOST", server.host());
     program
+}
+
+/// The session whose panes are shown, by the words beside the title of the list.
+fn shows(screen: &str, session: &str) -> bool {
+    let header = screen.lines().next().unwrap_or_default();
+    header.contains(&format!("│ {session} "))
 }
 
 /// A failing build on the screen, with the keyboard in the shell of its failed step.

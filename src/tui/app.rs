@@ -452,6 +452,18 @@ impl App {
         effects
     }
 
+    /// The exit code of the last build that was started here. The list of sessions may know its end before its trace does.
+    fn last_code(&self) -> u8 {
+        let started = self.started.as_ref();
+        let session = started.and_then(|build| {
+            let view = self.views.get(&build.session)?;
+            (view.session.build == build.build).then_some(&view.session)
+        });
+        session
+            .and_then(|session| u8::try_from(session.exit_code).ok())
+            .unwrap_or(self.code)
+    }
+
     /// Leaves: what is said on the screen that was there before.
     pub fn leave(&self, code: u8) -> Effect {
         Effect::Leave {

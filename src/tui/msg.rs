@@ -122,6 +122,11 @@ pub enum Msg {
         /// Id of the session.
         session: String,
     },
+    /// From now on, changes of a context are seen.
+    Watched {
+        /// Id of the session.
+        session: String,
+    },
     /// A context cannot be watched, or not any more.
     Unwatched {
         /// Id of the session.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossterm::event::{Event, EventStream};
 use futures_util::StreamExt;
 use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::app::{App, Setup};
 use super::link::{Connect, Links};
@@ -145,7 +145,7 @@ impl Loop {
                     TerminalEvent::Continued => {
                         self.screen.switch_on(self.app.mouse);
                         // What was typed for the shell in between is not ours.
-                        keyboard = Keyboard::new();
+                        keyboard.begin_anew().await;
                         self.resized();
                         self.update(Msg::Continued);
                     }
@@ -256,7 +256,7 @@ impl Loop {
 struct Keyboard {
     /// Closed when the keyboard is gone.
     events: mpsc::Receiver<Event>,
-    task: AbortHandle,
+    task: JoinHandle<()>,
 }
 
 impl Keyboard {
@@ -270,10 +270,15 @@ impl Keyboard {
                 }
             }
         });
-        Self {
-            events,
-            task: task.abort_handle(),
-        }
+        Self { events, task }
+    }
+
+    /// Forgets what has been read. Of crossterm's streams a second one waits, and its thread with it, until the first is
+    /// gone; so that is waited for.
+    async fn begin_anew(&mut self) {
+        self.task.abort();
+        let _ = (&mut self.task).await;
+        *self = Self::new();
     }
 }
 

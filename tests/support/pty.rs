@@ -65,6 +65,42 @@ impl Pty {
         self.parser.screen().contents()
     }
 
+    /// Where a text stands on the screen: row and column of its first cell, from 0. Characters before it are one cell wide.
+    #[track_caller]
+    pub fn find(&self, text: &str) -> (u16, u16) {
+        let (_, cols) = self.parser.screen().size();
+        for (row, line) in self.parser.screen().rows(0, cols.get()).enumerate() {
+            if let Some((before, _)) = line.split_once(text) {
+                let column = before.chars().count();
+                return (row.try_into().unwrap(), column.try_into().unwrap());
+            }
+        }
+        panic!("no {text:?} on the screen:\n{}", self.screen());
+    }
+
+    /// Whether the program shows the alternate screen.
+    pub fn alternate(&self) -> bool {
+        self.parser.screen().alternate_screen()
+    }
+
+    /// What a terminal says of the mouse: `button` as in SGR reports (0 the left one, 32 a drag with it, 64 and 65 the
+    /// wheel up and down), a release when `up`.
+    pub fn mouse(&mut self, button: u8, (row, column): (u16, u16), up: bool) {
+        let last = if up { 'm' } else { 'M' };
+        self.send(&format!("\x1b[<{button};{};{}{last}", column + 1, row + 1));
+    }
+
+    /// Presses the left button and lets it go.
+    pub fn click(&mut self, at: (u16, u16)) {
+        self.mouse(0, at, false);
+        self.mouse(0, at, true);
+    }
+
+    /// The program's process.
+    pub fn pid(&self) -> u32 {
+        self.child.process_id().unwrap()
+    }
+
     /// Every byte that the program has written.
     pub fn raw(&self) -> &[u8] {
         &self.raw

@@ -64,6 +64,11 @@ impl Shared {
         self.dir.path().join("r")
     }
 
+    /// What `DOCKER_HOST` has to be for every client.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
     /// What the server has said.
     pub fn log(&self) -> String {
         fs::read_to_string(self.root().join("server.log")).unwrap_or_default()

@@ -138,7 +138,7 @@ impl App {
             A::Redraw => vec![Effect::Redraw],
             A::Suspend => vec![Effect::Suspend],
             A::Interrupt => self.interrupt(),
-            A::Detach => vec![self.leave(self.code)],
+            A::Detach => vec![self.leave(self.last_code())],
             A::Quit => match self.view() {
                 Some(view) => {
                     let session = view.session.id.clone();
@@ -153,7 +153,7 @@ impl App {
                     );
                     Vec::new()
                 }
-                None => vec![self.leave(self.code)],
+                None => vec![self.leave(self.last_code())],
             },
             action => self.act_in_pane(action),
         }

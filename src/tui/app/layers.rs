@@ -118,6 +118,7 @@ impl App {
                 count,
             } => self.on_changed(&session, &path, count),
             Msg::WatchWaits { session } => self.on_watch_waits(&session),
+            Msg::Watched { session } => self.on_watched(&session),
             Msg::Unwatched { session, why } => self.on_unwatched(&session, why),
             _ => Vec::new(),
         }

@@ -180,12 +180,17 @@ impl App {
         if self.current.as_deref() != Some(id.as_str()) {
             return Vec::new();
         }
-        let view = self.views.get(&id);
-        let Some(session) = view.map(|view| view.session.clone()) else {
+        let Some(view) = self.views.get(&id) else {
             return Vec::new();
         };
+        let (session, followed) = (view.session.clone(), view.followed);
+        // The end of a build is told where it is shown; this is what became of its state.
+        let later = (session.build, session.state) == (before.build, before.state);
+        if later && !new && session.reason != before.reason && !session.reason.is_empty() {
+            self.complain(session.reason.clone());
+        }
         let mut effects = Vec::new();
-        if session.build != before.build || !view.is_some_and(|view| view.followed) {
+        if session.build != before.build || !followed {
             effects.extend(self.follow(&BuildId {
                 session: id.clone(),
                 build: session.build,
@@ -381,6 +386,8 @@ impl App {
         match answer.lines.as_slice() {
             [] => {}
             [line] => self.say(line.clone()),
+            // Whoever goes to a shell wants to type into it, not to close a box first.
+            lines if process.is_some() => self.say(lines.join("; ")),
             lines => self.show_lines(lines.to_vec()),
         }
         let mut effects = Vec::new();

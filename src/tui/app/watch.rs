@@ -43,11 +43,18 @@ impl App {
             view.watching = !watching;
             view.changed = false;
         }
-        self.say(match watching {
-            true => "files are not watched any more",
-            false => "the build runs again whenever a file of the context changes",
-        });
+        if watching {
+            self.say("files are not watched any more");
+        }
         vec![Effect::Watch { session, wanted }]
+    }
+
+    /// A change is seen from now on; one before this would have been missed.
+    pub(super) fn on_watched(&mut self, session: &str) -> Vec<Effect> {
+        if self.views.get(session).is_some_and(|view| view.watching) {
+            self.say("the build runs again whenever a file of the context changes");
+        }
+        Vec::new()
     }
 
     /// Files of a watched context have changed.

@@ -41,6 +41,9 @@ async fn follow(
                 if std::mem::replace(&mut known, true) {
                     // What came back may be anything.
                     tell(session, "the context".to_owned(), 1, sender).await?;
+                } else {
+                    let session = session.to_owned();
+                    sender.send(Msg::Watched { session }).await.ok()?;
                 }
                 tries = 0;
                 loop {
@@ -87,7 +90,7 @@ async fn tell(session: &str, path: String, count: usize, sender: &Sender<Msg>) -
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::{Path, PathBuf};
+    use std::path::PathBuf;
 
     use tokio::sync::mpsc::{Receiver, channel};
 
@@ -106,16 +109,9 @@ mod tests {
             .expect("a message in time")
     }
 
-    /// Nothing tells when it has begun: files are written until one is told.
-    async fn begun(context: &Path, receiver: &mut Receiver<Msg>) {
-        for number in 0..60 {
-            fs::write(context.join(format!("{number}")), "x").unwrap();
-            let soon = tokio::time::timeout(Duration::from_millis(500), receiver.recv());
-            if let Ok(Some(Msg::Changed { .. })) = soon.await {
-                return;
-            }
-        }
-        panic!("nothing is watched");
+    async fn begun(receiver: &mut Receiver<Msg>) {
+        let first = next(receiver).await;
+        assert!(matches!(first, Some(Msg::Watched { .. })), "{first:?}");
     }
 
     async fn waits(receiver: &mut Receiver<Msg>) {
@@ -135,7 +131,7 @@ mod tests {
         fs::create_dir(&context).unwrap();
         let (sender, mut receiver) = channel(16);
         let task = watch("web".to_owned(), wanted(context.clone()), sender);
-        begun(&context, &mut receiver).await;
+        begun(&mut receiver).await;
         for moved in [false, true] {
             match moved {
                 true => fs::rename(&context, dir.path().join("old")).unwrap(),
@@ -164,7 +160,7 @@ mod tests {
         assert!(receiver.try_recv().is_err());
         fs::create_dir(&context).unwrap();
         let task = tokio::spawn(async move { follow("web", &wanted, &sender, first).await });
-        begun(&context, &mut receiver).await;
+        begun(&mut receiver).await;
         fs::remove_dir_all(&context).unwrap();
         waits(&mut receiver).await;
         assert!(next(&mut receiver).await.is_none(), "it says so once");

@@ -114,9 +114,10 @@ fn a_program_that_asks_for_the_mouse_gets_it() {
     let (row, column) = pty.find("── shell:");
     pty.click((row + 5, column + 6));
     pty.send("\r");
-    // From 1, in the program's own screen: the row beneath the title is its first.
+    // From 1, in the program's own screen: the row beneath the title is its first. Once echoed, once by cat.
+    let twice = |screen: &str, report| screen.matches(report).count() == 2;
     pty.wait_until("press and release", |screen| {
-        screen.contains("^[[<0;7;5M") && screen.contains("^[[<0;7;5m")
+        twice(screen, "^[[<0;7;5M") && twice(screen, "^[[<0;7;5m")
     });
     // A click into another pane is none of the program's.
     pty.click(pty.find("── steps"));
@@ -127,8 +128,10 @@ fn a_program_that_asks_for_the_mouse_gets_it() {
         "echo and cat"
     );
     pty.send("s\x03");
+    // What is typed before the program has ended goes with it.
+    pty.wait_until("the prompt", |screen| screen.contains("/srv/app #"));
     pty.send("printf '\\033[?1000l'; echo done-$((1+2))\r");
-    pty.wait_until("the prompt", |screen| screen.contains("done-3"));
+    pty.wait_until("its answer", |screen| screen.contains("done-3"));
     pty.send("\x01q");
     pty.wait();
 }

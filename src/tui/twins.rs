@@ -35,7 +35,7 @@ impl Twins {
                 continue;
             };
             let waits = !one.started() && !one.cached;
-            match waits && (two.running() || two.failed()) {
+            match waits && (two.started() || two.cached) {
                 true => set(trace, *own, *other),
                 false => set(trace, *other, *own),
             }
@@ -168,10 +168,12 @@ mod tests {
     fn the_steps_of_another_build_are_not_shown_beside_those_of_this_one() {
         let (mut trace, mut twins) = (Trace::default(), Twins::default());
         assert_eq!(tell(&mut trace, &mut twins, announced()), ["c", "b", "a"]);
+        let own = runs(vertex("b", "[2/3] RUN b", &["a"]), Some(2));
         let other = runs(vertex("B", "[2/2] RUN b", &["A"]), Some(2));
-        assert_eq!(tell(&mut trace, &mut twins, vec![other]), ["c", "b", "a"]);
+        let told = vec![own, other];
+        assert_eq!(tell(&mut trace, &mut twins, told), ["c", "b", "a"]);
         // What waits for such a step is not of this build, either.
-        let next = runs(vertex("C", "[3/3] RUN c", &["B"]), Some(2));
+        let next = vertex("C", "[3/3] RUN c", &["B"]);
         assert_eq!(tell(&mut trace, &mut twins, vec![next]), ["c", "b", "a"]);
         // One that is like none of this build is shown.
         let unknown = runs(vertex("X", "[9/9] RUN x", &["W"]), Some(2));
@@ -188,6 +190,12 @@ mod tests {
         let other = vertex("B", "[2/3] RUN b", &["A"]);
         let running = runs(other.clone(), None);
         assert_eq!(tell(&mut trace, &mut twins, vec![running]), ["c", "a", "B"]);
+        // As it stays when the build ends before its own is told.
+        let canceled = runs(other.clone(), Some(2));
+        assert_eq!(
+            tell(&mut trace, &mut twins, vec![canceled]),
+            ["c", "a", "B"]
+        );
         let own = runs(vertex("b", "[2/3] RUN b", &["a"]), Some(3));
         let done = runs(other, Some(3));
         assert_eq!(

@@ -6,6 +6,7 @@ use super::{Ground, Place, Root, SHELL, absolute, set, shell_of};
 use crate::engine::errors::FailedExec;
 use crate::proto::controller::State;
 use crate::proto::pb;
+use crate::server::holds::{self, StepKey};
 
 /// The place after or before a failed step, or one sentence why there is none.
 pub fn place(
@@ -24,7 +25,8 @@ pub fn place(
             return Err("the step that failed has no file system to start a process in".to_owned());
         }
     };
-    place.step = match (given_name(definition, vertex), read) {
+    let name = given_name(definition, vertex).or_else(|| twins_name(definition?, failed));
+    place.step = match (name, read) {
         (Some(name), _) => name.to_owned(),
         // As the engine calls a step without a name.
         (None, Some(FailedOp::Exec(exec))) => exec.meta.args.join(" "),
@@ -38,6 +40,14 @@ fn given_name<'a>(definition: Option<&'a pb::Definition>, vertex: &str) -> Optio
     let metadata = definition?.metadata.get(vertex)?;
     let name = metadata.description.get("llb.customname")?;
     Some(name)
+}
+
+/// The name of the step that does the same: when several builds share a step, the failure may name that of another one.
+fn twins_name<'a>(definition: &'a pb::Definition, failed: &FailedExec) -> Option<&'a str> {
+    let key = StepKey::of_failed(failed)?;
+    let mut steps = holds::steps(definition).into_iter();
+    let twin = steps.find(|step| step.key == key)?;
+    given_name(Some(definition), &twin.vertex)
 }
 
 fn in_exec(

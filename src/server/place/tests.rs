@@ -152,6 +152,45 @@ fn before_a_run_are_its_inputs() {
     assert_eq!(place.state, State::Before);
 }
 
+#[test]
+fn the_name_is_that_of_this_builds_step_when_the_failure_is_of_anothers() {
+    let failed = failed(RUN, 8, 8);
+    let exec = pb::ExecOp {
+        meta: Some(pb::Meta {
+            args: ["/bin/bash", "-o", "pipefail", "-c", "make; exit 3"]
+                .map(str::to_owned)
+                .to_vec(),
+            env: ["PATH=/usr/bin:/bin", "A=b", "A=c"]
+                .map(str::to_owned)
+                .to_vec(),
+            cwd: "/w".into(),
+            user: "1000:1000".into(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let op = pb::Op {
+        op: Some(pb::op::Op::Exec(exec)),
+        ..Default::default()
+    };
+    let bytes = op.encode_to_vec();
+    let own = crate::engine::vertex::digest(&bytes);
+    let mut definition = pb::Definition {
+        def: vec![bytes],
+        ..Default::default()
+    };
+    let name = |name: &str| {
+        let description = [("llb.customname".to_owned(), name.to_owned())];
+        pb::OpMetadata {
+            description: description.into(),
+            ..Default::default()
+        }
+    };
+    definition.metadata.insert(own, name("[2/3] RUN make"));
+    let place = place_in(&failed, Some(&definition), "sha256:others", State::After).unwrap();
+    assert_eq!(place.step, "[2/3] RUN make");
+}
+
 /// root (a RUN) ← WORKDIR ← `last`, and the end.
 fn definition(last: impl FnOnce(pb::Input) -> pb::Op) -> (pb::Definition, [String; 3]) {
     let digest = |bytes: &[u8]| {

@@ -61,7 +61,11 @@ impl State {
         let steps = &build.trace.steps;
         let all = || steps.iter().flat_map(|step| periods(build, step));
         self.running = build.trace.running();
-        self.from = all().map(|period| period.start).min();
+        // What the engine has in memory of another build has the times of that one, long before this one began.
+        let own = steps.iter().filter(|step| !step.hidden && !step.cached);
+        let own = own.flat_map(|step| periods(build, step));
+        let first = own.map(|period| period.start).min();
+        self.from = first.or_else(|| all().map(|period| period.start).min());
         self.to = all()
             .map(|period| period.stop.unwrap_or(period.start))
             .max()

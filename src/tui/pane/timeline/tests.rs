@@ -207,6 +207,17 @@ fn absurd_times_stay_on_the_axis() {
 }
 
 #[test]
+fn what_another_build_left_in_memory_does_not_stretch_the_axis() {
+    let script = Script::new("web")
+        .step(step("[1/2] RUN a").ran(-300.0, -290.0).cached())
+        .step(step("[2/2] RUN b").ran(1.0, 3.0));
+    let app = told(&script, 4.0);
+    let shown = shown(&app, (80, 4));
+    let title = shown.lines().next().unwrap();
+    assert!(title.contains("total 2.0s"), "{title}");
+}
+
+#[test]
 fn small_places_and_hostile_times() {
     let script = Script::new("web")
         .step(step("[1/2] RUN \u{1b}[2Ja").runs(-9e9))

@@ -385,8 +385,9 @@ fn is_orphaned() -> bool {
     parent != getsid(None).ok()
 }
 
-/// Opens a terminal again, for itself: whether a file blocks is a matter of all who have inherited it.
-fn own_file(terminal: BorrowedFd<'_>) -> Option<OwnedFd> {
+/// Opens a terminal again, as a file that does not block; `None` where that is not allowed. A file of its own: whether
+/// one blocks is a matter of all who have inherited it.
+pub fn own_file(terminal: BorrowedFd<'_>) -> Option<OwnedFd> {
     let path = format!("/proc/self/fd/{}", terminal.as_raw_fd());
     let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, rustix::fs::Mode::empty()).ok()

@@ -1,10 +1,10 @@
 //! The user's terminal as a screen: what is switched on in it and off again, and frames on their way to it.
 //!
-//! Frames are written by a thread of their own, one at a time: while a slow terminal takes one, the next is not drawn,
-//! so it gets fewer frames and never a queue.
+//! What the terminal does not take of a frame at once is written by a thread of its own. Until it has it all, the next
+//! is not drawn, so a slow terminal gets fewer frames and never a queue.
 
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ratatui::backend::CrosstermBackend;
@@ -13,7 +13,7 @@ use ratatui::{Terminal as Frames, TerminalOptions, Viewport};
 use tokio::sync::mpsc;
 
 use super::app::App;
-use crate::monitor::terminal::write_all;
+use crate::monitor::terminal::{own_file, write_all};
 
 /// Alternate screen, no wrap at the right border, focus events, bracketed paste; the window's title is put aside.
 const ON: &str = "\x1b[22;0t\x1b[?1049h\x1b[?7l\x1b[?1004h\x1b[?2004h\x1b[2J";
@@ -73,6 +73,8 @@ pub struct Screen {
     keys: bool,
     /// What goes with the next frame.
     extra: Vec<u8>,
+    /// The terminal as a file that does not block.
+    direct: Option<OwnedFd>,
     to_writer: std::sync::mpsc::SyncSender<Vec<u8>>,
     written: mpsc::Receiver<()>,
     busy: bool,
@@ -112,6 +114,7 @@ impl Screen {
             shape: 0,
             keys,
             extra: Vec::new(),
+            direct: own_file(io::stdout().as_fd()),
             to_writer,
             written,
             busy: false,
@@ -202,7 +205,12 @@ impl Screen {
             let _ = write!(self.extra, "\x1b[{shape} q");
         }
         let frame = self.bytes.take();
-        let bytes = wrap(&mut self.extra, &frame);
+        let mut bytes = wrap(&mut self.extra, &frame);
+        if let Some(direct) = &self.direct
+            && let Ok(taken) = rustix::io::write(direct, &bytes)
+        {
+            bytes.drain(..taken.min(bytes.len()));
+        }
         if bytes.is_empty() {
             return;
         }

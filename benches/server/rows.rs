@@ -115,12 +115,19 @@ fn prompt(bench: &Bench) -> Result<()> {
     Ok(())
 }
 
-/// A shell in a failed step, at its prompt.
+/// A shell in a failed step, at its prompt. The peer's client may give up when another one starts the server at the same
+/// time; the next one finds it.
 fn shell(bench: &Bench, side: &dyn Side) -> Result<Terminal> {
-    let mut terminal = side.debug(&bench.contexts.failing()?)?;
-    terminal.wait("ERROR")?;
-    terminal.wait(PROMPT)?;
-    Ok(terminal)
+    let once = || -> Result<Terminal> {
+        let mut terminal = side.debug(&bench.contexts.failing()?)?;
+        terminal.wait("ERROR")?;
+        terminal.wait(PROMPT)?;
+        Ok(terminal)
+    };
+    match once() {
+        Err(_) if side.name() == "peer" => once(),
+        done => done,
+    }
 }
 
 /// Ends a shell and the server behind it. Ours lets an idle state go when the engine runs a build that

@@ -408,7 +408,7 @@ pub fn run(command: DebugCommand, global: Global, words: Vec<String>) -> ExitCod
     if here {
         runtime::run(runtime::THREADS, work)
     } else {
-        runtime::on_one_thread(work)
+        runtime::together(work)
     }
 }
 

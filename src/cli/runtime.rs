@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use tokio::runtime::Runtime;
 
-/// Threads of a command that may do the server's work by itself: the connection is served beside the printer or the
-/// terminal.
+/// Threads of a command: the connection is served beside the printer or the terminal.
 pub(super) const THREADS: usize = 2;
 
 /// Exit code after a panic, as that of Rust's own.
@@ -16,11 +15,11 @@ pub(super) fn run(threads: usize, work: impl Future<Output = ExitCode>) -> ExitC
     with(threads, |runtime| runtime.block_on(work))
 }
 
-/// Does `work` on one thread together with all that serves its connection, and gives its exit code: nothing has to be
-/// handed to another thread for each key and each piece of output. What blocks has to say so
-/// (`tokio::task::block_in_place`); everything else goes on then, on another thread.
-pub(super) fn on_one_thread(work: impl Future<Output = ExitCode> + Send + 'static) -> ExitCode {
-    with(1, |runtime| {
+/// Does `work` on the threads that serve its connection, and gives its exit code. What a key leads to stays on one of
+/// them, from the terminal to the server and back, and is not handed to another one each time; a flood of output is read
+/// on one while the other shows it. What blocks has to say so (`term::blocking`).
+pub(super) fn together(work: impl Future<Output = ExitCode> + Send + 'static) -> ExitCode {
+    with(THREADS, |runtime| {
         let code = runtime.block_on(runtime.spawn(work));
         // The panic has been told where it happened.
         code.unwrap_or(ExitCode::from(PANICKED))

@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -27,6 +28,9 @@ use crate::term::guard;
 
 /// Messages to the server that may wait for it. Beyond that, keys stay in the kernel.
 const QUEUE: usize = 64;
+
+/// Bytes of output from which on no more is joined to it.
+const JOINED: usize = 64 << 10;
 
 /// Most bytes of keys in one message.
 const MOST: usize = 16 << 10;
@@ -107,6 +111,7 @@ async fn once(terminal: &mut Terminal, link: &mut Link<'_>) -> Option<Left> {
         Err(status) => return Some(Left::Lost(status::line(&status))),
     };
     let mut view = View::new(link.tty, link.others.clone());
+    let mut ahead = None;
     let mut waiting: VecDeque<Input> = VecDeque::new();
     loop {
         tokio::select! {
@@ -133,7 +138,7 @@ async fn once(terminal: &mut Terminal, link: &mut Link<'_>) -> Option<Left> {
                     return Some(Left::Gone);
                 }
             },
-            next = next(&mut output) => match next {
+            next = next(&mut output, &mut ahead) => match next {
                 Ok(Output::Exited(exited)) => {
                     view.end(terminal);
                     return Some(Left::Exited(exited));
@@ -168,8 +173,32 @@ pub async fn farewell(
     let _ = tokio::time::timeout(FAREWELL, sent).await;
 }
 
-/// The next thing that this side understands.
-async fn next(output: &mut Streaming<AttachOutput>) -> Result<Output, String> {
+type Next = Result<Output, String>;
+
+/// The next thing that this side understands. Output that has come already is joined, so that many small pieces are
+/// written to the terminal as few; what came behind it stands in `ahead` until it is asked for.
+async fn next(output: &mut Streaming<AttachOutput>, ahead: &mut Option<Next>) -> Next {
+    if let Some(next) = ahead.take() {
+        return next;
+    }
+    let first = message(output).await?;
+    let Output::Data(first) = first else {
+        return Ok(first);
+    };
+    let mut all = BytesMut::from(first);
+    while all.len() < JOINED {
+        match message(output).now_or_never() {
+            Some(Ok(Output::Data(more))) => all.extend_from_slice(&more),
+            other => {
+                *ahead = other;
+                break;
+            }
+        }
+    }
+    Ok(Output::Data(all.freeze()))
+}
+
+async fn message(output: &mut Streaming<AttachOutput>) -> Next {
     loop {
         match output.message().await {
             Ok(Some(AttachOutput {

@@ -311,11 +311,11 @@ impl Pace {
     fn new() -> Self {
         let now = Instant::now();
         Self {
-            // The first frames come as soon as there is something to show.
             due: now.checked_sub(FRAME * BURST).unwrap_or(now),
             last: None,
             hurry: false,
-            answers: None,
+            // What comes first is the answer to the command.
+            answers: Some(now + ANSWER),
         }
     }
 

@@ -35,6 +35,12 @@ const CHUNK: usize = 4096;
 /// How long leaving in order may take after a signal.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// How long a terminal that shows much may take for the next piece.
+const SOON: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 10_000_000,
+};
+
 /// Exit code of a process that a signal ended.
 pub const INTERRUPTED: u8 = 130;
 
@@ -251,12 +257,10 @@ impl Terminal {
 
     /// Shows harmless text of our own.
     pub fn write(&mut self, bytes: &[u8]) {
-        let mut rest = bytes;
-        if let Some(ready) = &self.ready
-            && let Ok(count) = rustix::io::write(ready, bytes)
-        {
-            rest = bytes.get(count..).unwrap_or_default();
-        }
+        let rest = match &self.ready {
+            Some(ready) => write_soon(ready.as_fd(), bytes),
+            None => bytes,
+        };
         if !rest.is_empty() {
             // A terminal that is gone is noticed by its keyboard.
             let _ = blocking(|| write_all(io::stdout().as_fd(), rest));
@@ -383,6 +387,25 @@ fn stop_on_signal() -> io::Result<watch::Receiver<()>> {
 fn is_orphaned() -> bool {
     let parent = getppid().and_then(|parent| getsid(Some(parent)).ok());
     parent != getsid(None).ok()
+}
+
+/// Writes to a file that does not block, as long as it takes more within [`SOON`]. Gives what is left: to hand the thread
+/// over costs more than that wait.
+fn write_soon<'b>(to: BorrowedFd<'_>, mut bytes: &'b [u8]) -> &'b [u8] {
+    while !bytes.is_empty() {
+        match rustix::io::write(to, bytes) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => {
+                let polled = poll(&mut [PollFd::new(&to, PollFlags::OUT)], Some(&SOON));
+                if polled == Ok(0) {
+                    break;
+                }
+            }
+            Err(_) => break,
+        }
+    }
+    bytes
 }
 
 /// Opens a terminal again, as a file that does not block; `None` where that is not allowed. A file of its own: whether

@@ -20,7 +20,9 @@ fn a_failed_step_opens_a_shell_in_what_it_left() {
     assert!(shell(&mut pty, "echo $GREETING from $PWD").contains("hello from /srv/app"));
     assert!(shell(&mut pty, "stty size").contains("40 100"));
     pty.resize(30, 90);
-    assert!(shell(&mut pty, "sleep 0; stty size").contains("30 90"));
+    // The engine sets the size beside the input.
+    let size = "until stty size | grep -q '30 90'; do usleep 10000; done; stty size";
+    assert!(shell(&mut pty, size).contains("30 90"));
 }
 
 #[test]

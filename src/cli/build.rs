@@ -52,7 +52,7 @@ pub fn run(args: BuildArgs, manner: Manner, global: Global, words: Vec<String>) 
         Ok(settings) => settings,
         Err(line) => return super::fail(&line),
     };
-    super::runtime::run(super::runtime::THREADS, async {
+    super::runtime::run(async {
         let cancel = match signals::listen() {
             Ok(cancel) => cancel,
             Err(error) => return super::fail(&format!("cannot listen for signals: {error}")),

@@ -406,7 +406,7 @@ pub fn run(command: DebugCommand, global: Global, words: Vec<String>) -> ExitCod
         code.map_or_else(|line| super::fail(&line), ExitCode::from)
     };
     if here {
-        runtime::run(runtime::THREADS, work)
+        runtime::run(work)
     } else {
         runtime::together(work)
     }

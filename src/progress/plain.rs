@@ -74,12 +74,7 @@ impl Plain {
 
     /// Takes note of a change at our time `now`; nothing is printed.
     pub fn note(&mut self, change: Change, now: Nanos) {
-        let id = match &change {
-            Change::Step(id)
-            | Change::Status(id, _)
-            | Change::Warning(id, _)
-            | Change::Log(id, _) => *id,
-        };
+        let id = change.step();
         if self.blocks.len() <= id {
             self.blocks.resize_with(id + 1, Block::default);
         }

@@ -134,12 +134,7 @@ impl Sentences {
 
     /// Takes note of a change at our time `now`; nothing is written.
     pub fn note(&mut self, change: Change, now: Nanos) {
-        let id = match &change {
-            Change::Step(id)
-            | Change::Status(id, _)
-            | Change::Warning(id, _)
-            | Change::Log(id, _) => *id,
-        };
+        let id = change.step();
         if self.told.len() <= id {
             self.told.resize_with(id + 1, Told::default);
         }

@@ -38,6 +38,18 @@ pub enum Change {
     Log(StepId, Piece),
 }
 
+impl Change {
+    /// The step that has changed.
+    pub fn step(&self) -> StepId {
+        match self {
+            Change::Step(id)
+            | Change::Status(id, _)
+            | Change::Warning(id, _)
+            | Change::Log(id, _) => *id,
+        }
+    }
+}
+
 /// A vertex, or a progress group of vertices.
 #[derive(Debug)]
 pub struct Step {

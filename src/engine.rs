@@ -13,5 +13,6 @@ pub mod errors;
 pub mod gateway;
 pub mod history;
 pub mod id;
+mod local;
 mod tls;
 pub mod vertex;

@@ -1,6 +1,8 @@
 //! The engine without a server between: a program in a container, read through the gateway API. This
 //! is what nobody can do better.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,8 @@ use buildx::proto::gateway::Result as GatewayResult;
 use buildx::proto::gateway::exec_message::Input;
 use buildx::proto::{control::SolveRequest, pb};
 use prost::Message;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 /// Keys that are typed between two lines.
 pub const KEYS: usize = 50;
@@ -125,6 +129,33 @@ impl Program {
         self.container.release().await?;
         self.gateway.finish(Returned::Result(self.result)).await?;
         Ok(self.solve.await?)
+    }
+
+    /// Writes all that it prints to `terminal`, as the simplest of clients would, until `done` says what it gives.
+    pub async fn print<T>(&mut self, terminal: File, done: impl Future<Output = T>) -> Result<T> {
+        let (printer, mut waiting) = mpsc::channel::<Vec<u8>>(64);
+        let printing = spawn_blocking(move || -> std::io::Result<()> {
+            let mut terminal = terminal;
+            while let Some(bytes) = waiting.blocking_recv() {
+                terminal.write_all(&bytes)?;
+            }
+            Ok(())
+        });
+        let copy = async {
+            while let Some(message) = self.process.output.message().await? {
+                if let Some(Input::File(file)) = message.input {
+                    printer.send(file.data).await?;
+                }
+            }
+            bail!("it ended before it was done")
+        };
+        let done = tokio::select! {
+            copied = copy => return copied,
+            done = done => done,
+        };
+        drop(printer);
+        printing.await??;
+        Ok(done)
     }
 
     /// Waits for `text` in what was not waited for yet; says when it had come.

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use buildx::proto::controller::ExecRequest;
+use tokio::task::spawn_blocking;
 
 use crate::direct::{self, KEYS};
 use crate::side::Side;
@@ -206,14 +207,26 @@ fn output(bench: &Bench) -> Result<()> {
             bench.put("output", side.name(), speed);
             leave(side, terminal)?;
         }
-        let (script, runtime) = (contexts::speak("/busybox"), &bench.ours.runtime);
+        let runtime = &bench.ours.runtime;
+        // It stays, because the end of a program may come before its last words.
+        let script = format!("read go; {} read end", contexts::speak("/busybox"));
         let speed = runtime.block_on(async {
-            // It stays, because the end of a program may come before its last words.
-            let script = format!("read go; {script} read end");
             let mut program = bench.direct.start(&script).await?;
             let began = Instant::now();
             program.send("\r").await?;
             let ended = program.wait(contexts::SPOKEN_ALL).await?;
+            program.end().await?;
+            anyhow::Ok(contexts::spoken_bytes() / (ended - began).as_secs_f64())
+        })?;
+        bench.put("output.bare", "engine", speed);
+        // Both others print to a terminal, which has its price.
+        let (mut terminal, end) = Terminal::open()?;
+        let speed = runtime.block_on(async {
+            let mut program = bench.direct.start(&script).await?;
+            let began = Instant::now();
+            program.send("\r").await?;
+            let waiting = spawn_blocking(move || terminal.wait(contexts::SPOKEN_ALL));
+            let ended = program.print(end, waiting).await???;
             program.end().await?;
             anyhow::Ok(contexts::spoken_bytes() / (ended - began).as_secs_f64())
         })?;

@@ -44,7 +44,8 @@ server_table() {
 
 In the same run on the same engine, whose limits of log size and speed are off: ours in the background beside the
 detached server of 0.13.1, both driven through pseudo-terminals. Keys: $keys for each number, typed into \`cat\` in a
-container; the flood is a step that prints 10 MB/s. "The engine" is the same through the gateway API without any server. Finished sessions come from real
+container; the flood is a step that prints 10 MB/s. "The engine" is the same through the gateway API without any server;
+its output is copied to a terminal, as that of the others is. Finished sessions come from real
 builds of one file in an empty image, whose state is kept as by default; lists are of ${SESSIONS:-1000} of them, and so
 is what comes back after a kill. Times of commands include the start of the client and its end.
 
@@ -64,6 +65,9 @@ HEAD
     server_row 'attach to a process whose session has a log of 1 GiB: first screen' ms %.0f most 50 attach 50 1000 impossible
     server_row 'failed RUN to a usable prompt' ms %.0f most 500 prompt 50 1000
     server_row 'server killed to sessions listed again' ms %.0f most 200 again 50 1000 impossible
+    if [ "$(of output.bare engine 50 1)" != - ]; then
+        printf '\nWithout the copy to a terminal the engine gives %.1f MB/s of a shell.\n' "$(of output.bare engine 50 0.000001)"
+    fi
     if [ "$(of log.speed ours 50 1)" != - ]; then
         printf '\nThe log of 1 GiB came in at %.1f MB/s.\n' "$(of log.speed ours 50 0.000001)"
     fi

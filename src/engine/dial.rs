@@ -8,10 +8,11 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
 
 use super::address::Address;
 use super::container::dial_stdio;
+use super::local::Local;
 use super::tls;
 
 /// Anything that carries bytes both ways.
@@ -86,7 +87,7 @@ pub(super) async fn open(address: &Address, protocol: &[u8]) -> Result<BoxIo, Di
         source,
     };
     match address {
-        Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await.map_err(failed)?)),
+        Address::Unix(path) => Ok(Box::new(Local::connect(path).await.map_err(failed)?)),
         Address::Tcp { host, port, tls } => {
             let stream = TcpStream::connect((host.as_str(), *port))
                 .await

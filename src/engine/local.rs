@@ -1,0 +1,364 @@
+//! A connection to an engine on this machine, on which a flood wakes nobody.
+//!
+//! An engine hands on what a program prints as the program prints it, in messages of 4 KiB and less, and each of
+//! them would wake a thread here. Where there are fewer cores than links in the chain (program, runc, engine, we,
+//! client, terminal) that costs more than all that is done with the bytes, and takes it from the program. So we do as
+//! the drivers of network cards do: bytes that come without a pause are fetched each [`PAUSE`], and those that come
+//! after one are awaited.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::mem;
+use std::net::Shutdown;
+use std::ops::Range;
+use std::os::unix::net::UnixStream as Socket;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::UnixStream;
+use tokio::time::{Instant, Sleep, sleep};
+
+/// Time between two looks at a flood. Tokio's timers have no finer grain.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Bytes that come later than this after others come after a pause.
+const GAP: Duration = Duration::from_millis(2);
+/// More bytes than this without a pause are a flood. Less may be an answer that somebody awaits.
+const FLOOD: usize = 16 << 10;
+/// Most bytes that are fetched at a look. When there are more at two looks in a row, the pauses may hold the engine up:
+/// the system keeps some 200 KiB for a connection.
+const LOOK: usize = 128 << 10;
+/// How long a connection is then awaited, flood or not.
+const RESPITE: Duration = Duration::from_millis(100);
+
+/// The stream.
+#[derive(Debug)]
+pub struct Local {
+    way: Way,
+    /// The next look at a flood.
+    look: Pin<Box<Sleep>>,
+    /// What the last look has brought and was not asked for yet.
+    fetched: Fetched,
+    /// Whether it was as much as fits.
+    is_torrent: bool,
+    /// When bytes came last.
+    last: Instant,
+    /// Bytes that came since the last pause.
+    bytes: usize,
+    /// Until then no flood is seen.
+    respite: Instant,
+}
+
+/// How bytes come.
+#[derive(Debug)]
+enum Way {
+    /// We are woken for them.
+    Awaited(UnixStream),
+    /// We look for them.
+    Fetched(Socket),
+    /// The system did not let us change from one to the other.
+    Lost,
+}
+
+/// Bytes of a look.
+#[derive(Debug, Default)]
+struct Fetched {
+    /// [`LOOK`] long during a flood, else empty.
+    bytes: Box<[u8]>,
+    /// Those of them that are still to be given.
+    rest: Range<usize>,
+}
+
+impl Fetched {
+    fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// Takes what `socket` has; `None` when that is nothing yet.
+    fn fill(&mut self, mut socket: &Socket) -> io::Result<Option<usize>> {
+        if self.bytes.is_empty() {
+            self.bytes = vec![0; LOOK].into();
+        }
+        match socket.read(&mut self.bytes) {
+            Ok(read) => {
+                self.rest = 0..read;
+                Ok(Some(read))
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn give(&mut self, to: &mut ReadBuf<'_>) {
+        let end = self.rest.end.min(self.rest.start + to.remaining());
+        to.put_slice(&self.bytes[self.rest.start..end]);
+        self.rest.start = end;
+    }
+}
+
+impl Local {
+    /// Connects to the socket at `path`.
+    ///
+    /// # Errors
+    /// As `connect(2)`.
+    pub async fn connect(path: &Path) -> io::Result<Self> {
+        Ok(Self::new(UnixStream::connect(path).await?))
+    }
+
+    fn new(stream: UnixStream) -> Self {
+        let now = Instant::now();
+        Self {
+            way: Way::Awaited(stream),
+            look: Box::pin(sleep(Duration::ZERO)),
+            fetched: Fetched::default(),
+            is_torrent: false,
+            last: now,
+            bytes: 0,
+            respite: now,
+        }
+    }
+
+    /// Counts `read` bytes that were awaited, and begins to fetch when they are part of a flood.
+    fn count(&mut self, read: usize) -> io::Result<()> {
+        let now = Instant::now();
+        if now - self.last > GAP {
+            self.bytes = 0;
+        }
+        self.last = now;
+        self.bytes += read;
+        if self.bytes > FLOOD && now >= self.respite {
+            self.bytes = 0;
+            self.way = match mem::replace(&mut self.way, Way::Lost) {
+                Way::Awaited(stream) => Way::Fetched(stream.into_std()?),
+                other => other,
+            };
+            self.look.as_mut().reset(now + PAUSE);
+        }
+        Ok(())
+    }
+
+    /// The stream, awaited from now on.
+    fn awaited(&mut self) -> io::Result<Pin<&mut UnixStream>> {
+        self.way = match mem::replace(&mut self.way, Way::Lost) {
+            Way::Fetched(socket) => Way::Awaited(UnixStream::from_std(socket)?),
+            other => other,
+        };
+        match &mut self.way {
+            Way::Awaited(stream) => Ok(Pin::new(stream)),
+            _ => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// Looks, when it is time. The flood is over when nothing is there.
+    fn look(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Way::Fetched(socket) = &self.way else {
+            return Poll::Ready(Ok(()));
+        };
+        ready!(self.look.as_mut().poll(cx));
+        let now = Instant::now();
+        match self.fetched.fill(socket)? {
+            Some(read @ 1..) if read < LOOK || !self.is_torrent => {
+                self.is_torrent = read == LOOK;
+                self.look.as_mut().reset(now + PAUSE);
+            }
+            Some(1..) => {
+                self.is_torrent = false;
+                self.respite = now + RESPITE;
+                self.awaited()?;
+            }
+            Some(0) | None => {
+                self.fetched = Fetched::default();
+                self.is_torrent = false;
+                self.awaited()?;
+            }
+        }
+        self.last = now;
+        Poll::Ready(Ok(()))
+    }
+
+    fn send(
+        &mut self,
+        mut write: impl FnMut(&Socket) -> io::Result<usize>,
+    ) -> Option<io::Result<usize>> {
+        let Way::Fetched(socket) = &self.way else {
+            return None;
+        };
+        let written = write(socket);
+        let waits = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+        (!written.as_ref().is_err_and(waits)).then_some(written)
+    }
+}
+
+impl AsyncRead for Local {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if this.fetched.is_empty() {
+            ready!(this.look(cx))?;
+        }
+        if !this.fetched.is_empty() {
+            this.fetched.give(buf);
+            return Poll::Ready(Ok(()));
+        }
+        let before = buf.filled().len();
+        ready!(this.awaited()?.poll_read(cx, buf))?;
+        Poll::Ready(this.count(buf.filled().len() - before))
+    }
+}
+
+impl AsyncWrite for Local {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.send(|mut socket| socket.write(buf)) {
+            Some(written) => Poll::Ready(written),
+            None => self.awaited()?.poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.send(|mut socket| socket.write_vectored(bufs)) {
+            Some(written) => Poll::Ready(written),
+            None => self.awaited()?.poll_write_vectored(cx, bufs),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.way {
+            Way::Fetched(socket) => Poll::Ready(socket.shutdown(Shutdown::Write)),
+            _ => self.awaited()?.poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A connection, and the engine's end of it.
+    fn pair() -> (Local, Socket) {
+        let (ours, engine) = Socket::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Local::new(UnixStream::from_std(ours).unwrap()), engine)
+    }
+
+    fn is_fetched(local: &Local) -> bool {
+        matches!(local.way, Way::Fetched(_))
+    }
+
+    /// Lets `engine` send so much that it is a flood.
+    async fn flood(local: &mut Local, engine: &mut Socket) {
+        engine.write_all(&[b'f'; FLOOD + 1]).unwrap();
+        let mut bytes = vec![0; FLOOD + 1];
+        local.read_exact(&mut bytes).await.unwrap();
+        assert!(is_fetched(local));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_awaited_and_a_flood_is_fetched_until_it_ends() {
+        let (mut local, mut engine) = pair();
+        let mut byte = [0];
+        engine.write_all(b"a").unwrap();
+        local.read_exact(&mut byte).await.unwrap();
+        assert!(!is_fetched(&local));
+
+        flood(&mut local, &mut engine).await;
+        engine.write_all(b"b").unwrap();
+        let began = Instant::now();
+        local.read_exact(&mut byte).await.unwrap();
+        assert_eq!(
+            (byte, is_fetched(&local), began.elapsed() >= PAUSE),
+            (*b"b", true, true)
+        );
+
+        // Nothing more comes: the next byte finds us waiting.
+        let waited = tokio::time::timeout(Duration::from_secs(1), local.read_exact(&mut byte));
+        assert!(waited.await.is_err());
+        assert!(!is_fetched(&local));
+        assert!(local.fetched.bytes.is_empty());
+        engine.write_all(b"c").unwrap();
+        let began = Instant::now();
+        local.read_exact(&mut byte).await.unwrap();
+        assert_eq!((byte, began.elapsed()), (*b"c", Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fills_the_pauses_is_awaited() {
+        let (mut local, mut engine) = pair();
+        flood(&mut local, &mut engine).await;
+        let mut bytes = vec![0; LOOK];
+        for _ in 0..2 {
+            assert!(is_fetched(&local));
+            engine.write_all(&vec![b't'; LOOK]).unwrap();
+            local.read_exact(&mut bytes).await.unwrap();
+        }
+        assert!(!is_fetched(&local));
+    }
+
+    #[tokio::test]
+    async fn a_flood_can_be_answered_and_ends() {
+        let (mut local, mut engine) = pair();
+        flood(&mut local, &mut engine).await;
+        local.write_all(b"stop").await.unwrap();
+        let mut answer = [0; 4];
+        engine.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"stop");
+
+        // More than the socket takes at once.
+        let reading = std::thread::spawn(move || {
+            let mut bytes = vec![0; 4 << 20];
+            engine.read_exact(&mut bytes).unwrap();
+            engine.write_all(b"end").unwrap();
+            bytes
+        });
+        local.write_all(&vec![b'w'; 4 << 20]).await.unwrap();
+        let mut end = Vec::new();
+        local.read_to_end(&mut end).await.unwrap();
+        assert_eq!(end, b"end");
+        assert!(reading.join().unwrap().iter().all(|byte| *byte == b'w'));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_lost_however_it_comes() {
+        let (mut local, mut engine) = pair();
+        let sizes = [1, 4096, 9000, 4096, 70_000, 12, 150_000, 4096, 300_000];
+        let sent: Vec<Vec<u8>> = (0..90)
+            .map(|turn: usize| vec![u8::try_from(turn).unwrap(); sizes[turn % sizes.len()]])
+            .collect();
+        let expected = sent.concat();
+        let sending = std::thread::spawn(move || {
+            for (turn, part) in sent.iter().enumerate() {
+                engine.write_all(part).unwrap();
+                if turn % 4 == 0 {
+                    std::thread::sleep(Duration::from_millis(turn as u64 % 5));
+                }
+            }
+        });
+        let mut come = Vec::new();
+        local.read_to_end(&mut come).await.unwrap();
+        sending.join().unwrap();
+        assert!(come == expected);
+    }
+}

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
@@ -24,7 +25,7 @@ use crate::engine::id::new_id;
 use crate::engine::vertex;
 use crate::progress::time::{self, Nanos};
 use crate::proto::RpcStatus;
-use crate::proto::control::{SolveRequest, SolveResponse};
+use crate::proto::control::{SolveRequest, SolveResponse, StatusResponse};
 use crate::proto::controller::trace_event::Event;
 use crate::proto::gateway::Result as GatewayResult;
 
@@ -32,7 +33,10 @@ use crate::proto::gateway::Result as GatewayResult;
 /// may take to confirm that a cancelled build has stopped.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// How long the status of a failed step may come after the failure itself.
+/// How long all that may take while there is more to be said, such as a long log.
+const LONGEST_WORDS: Duration = Duration::from_secs(60);
+
+/// How long nothing may come before the status of a failed step is given up, which may come after the failure itself.
 const LATE_STATUS: Duration = Duration::from_millis(500);
 
 /// How often a build that the engine does not know yet is asked for again, each time for 3 s.
@@ -76,6 +80,8 @@ pub struct Seen {
     started: HashSet<String>,
     /// With when, by the engine's clock.
     completed: HashMap<String, Nanos>,
+    /// What came last was a part: the rest of its logs follows.
+    partial: bool,
     ended: bool,
 }
 
@@ -97,9 +103,10 @@ impl Seen {
         self.completed.get(operation).or_else(named).copied()
     }
 
-    fn settled(&self, operation: &str) -> bool {
-        let all = self.started.iter().all(|v| self.completed.contains_key(v));
-        all && (operation.is_empty() || self.completed(operation).is_some())
+    /// Whether everything has come of that operation, and of all `others`.
+    fn settled(&self, operation: &str, others: bool) -> bool {
+        let all = || self.started.iter().all(|v| self.completed.contains_key(v));
+        !self.partial && (!others || all()) && (operation.is_empty() || self.completed(operation).is_some())
     }
 }
 
@@ -293,10 +300,22 @@ impl Drive {
 
     /// Waits for the status of what has failed, which may come after the failure itself.
     pub async fn settle(&mut self, vertex: &str) {
-        let settled = self
-            .seen
-            .wait_for(|seen| seen.ended || seen.settled(vertex));
-        let _ = tokio::time::timeout(LATE_STATUS, settled).await;
+        let began = Instant::now();
+        while began.elapsed() < LONGEST_WORDS {
+            {
+                // Others that go on for longer are not waited for.
+                let others = vertex.is_empty() || began.elapsed() < LATE_STATUS;
+                let seen = self.seen.borrow_and_update();
+                if seen.ended || seen.settled(vertex, others) {
+                    return;
+                }
+            }
+            // As long as something comes, so may the rest: of a log that is long it may be much.
+            let more = tokio::time::timeout(LATE_STATUS, self.seen.changed());
+            if !matches!(more.await, Ok(Ok(()))) {
+                return;
+            }
+        }
     }
 
     /// Ends the build as failed with `status`, or as cancelled, and waits until the engine has
@@ -322,12 +341,25 @@ impl Drive {
         self.last_words().await;
     }
 
-    /// Waits for the end of the status stream, for some seconds at most: it is the engine's word that
+    /// Waits for the end of the status stream, until it is silent for some seconds: it is the engine's word that
     /// nothing runs any more.
     pub async fn last_words(&mut self) {
         // A handle that has been awaited must not be awaited again.
-        if !self.watching.is_finished() {
-            let _ = tokio::time::timeout(LAST_WORDS, &mut self.watching).await;
+        let end = Instant::now() + LONGEST_WORDS;
+        while !self.watching.is_finished() && Instant::now() < end {
+            tokio::select! {
+                _ = &mut self.watching => return,
+                more = tokio::time::timeout(LAST_WORDS, self.seen.changed()) => {
+                    if more.is_err() {
+                        return;
+                    }
+                    // Without a sender the reader is about to end.
+                    if matches!(more, Ok(Err(_))) {
+                        let _ = tokio::time::timeout(LAST_WORDS, &mut self.watching).await;
+                        return;
+                    }
+                }
+            }
         }
     }
 
@@ -355,6 +387,15 @@ fn lost(reason: Option<String>) -> Box<BuildError> {
     )))
 }
 
+/// Whether it is one of several messages that the engine made of one status: vertexes are in the first, and logs are
+/// divided when they are more than 1 MiB (`SolveStatus.Marshal`), so the end of a step comes before the end of its log.
+fn is_partial(status: &StatusResponse) -> bool {
+    // By the engine's count; ours leaves out what it adds for each log.
+    const PART: usize = 512 << 10;
+    let bytes: usize = status.logs.iter().map(|log| log.msg.len()).sum();
+    bytes > PART
+}
+
 /// Reads the status of a build to its end. The stream's error is not told, because the solve has a
 /// better one.
 async fn read_status(
@@ -377,8 +418,10 @@ async fn read_status(
                     (v.digest.clone(), v.started.is_some(), completed)
                 })
                 .collect::<Vec<_>>();
+            let partial = is_partial(&batch);
             witness.status(batch, false);
             seen.send_modify(|seen| {
+                seen.partial = partial;
                 for (digest, started, completed) in changed {
                     if let Some(at) = completed {
                         seen.completed.insert(digest.clone(), at);

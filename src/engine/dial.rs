@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use super::address::Address;
 use super::container::dial_stdio;
@@ -76,18 +76,30 @@ impl DialError {
 /// # Errors
 /// [`DialError`], which names the address.
 pub async fn dial(address: &Address) -> Result<BoxIo, DialError> {
-    open(address, b"h2").await
+    open(address, b"h2", true).await
 }
 
 /// Opens a byte stream; under TLS, `protocol` is what is offered by ALPN. BuildKit insists on `h2`
-/// since 0.17, and dockerd would leave HTTP/1.1, which the upgrades need, if it were offered.
-pub(super) async fn open(address: &Address, protocol: &[u8]) -> Result<BoxIo, DialError> {
+/// since 0.17, and dockerd would leave HTTP/1.1, which the upgrades need, if it were offered. `calls`: it is for
+/// calls of BuildKit, whose answers may be floods of small messages.
+pub(super) async fn open(
+    address: &Address,
+    protocol: &[u8],
+    calls: bool,
+) -> Result<BoxIo, DialError> {
     let failed = |source| DialError::Connect {
         address: address.to_string(),
         source,
     };
     match address {
-        Address::Unix(path) => Ok(Box::new(Local::connect(path).await.map_err(failed)?)),
+        Address::Unix(path) => {
+            let stream = UnixStream::connect(path).await.map_err(failed)?;
+            Ok(if calls {
+                Box::new(Local::new(stream))
+            } else {
+                Box::new(stream)
+            })
+        }
         Address::Tcp { host, port, tls } => {
             let stream = TcpStream::connect((host.as_str(), *port))
                 .await
@@ -198,7 +210,7 @@ pub async fn upgrade(
         status,
         reason,
     };
-    let io = TokioIo::new(open(docker, b"http/1.1").await?);
+    let io = TokioIo::new(open(docker, b"http/1.1", upgrade == Upgrade::Grpc).await?);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(io)
         .await
         .map_err(|error| refused(0, chain(&error)))?;

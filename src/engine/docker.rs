@@ -50,7 +50,7 @@ pub async fn api(address: &Address) -> Result<Docker, ApiError> {
             if let Some(target) = request.uri().path_and_query().cloned() {
                 *request.uri_mut() = target.into();
             }
-            let io = open(&address, b"http/1.1")
+            let io = open(&address, b"http/1.1", false)
                 .await
                 .map_err(|error| io::Error::other(error.to_string()))?;
             let (mut sender, connection) =

@@ -11,7 +11,6 @@ use std::mem;
 use std::net::Shutdown;
 use std::ops::Range;
 use std::os::unix::net::UnixStream as Socket;
-use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -26,11 +25,15 @@ const PAUSE: Duration = Duration::from_millis(1);
 const GAP: Duration = Duration::from_millis(2);
 /// More bytes than this without a pause are a flood. Less may be an answer that somebody awaits.
 const FLOOD: usize = 16 << 10;
-/// Most bytes that are fetched at a look. When there are more at two looks in a row, the pauses may hold the engine up:
-/// the system keeps some 200 KiB for a connection.
-const LOOK: usize = 128 << 10;
-/// How long a connection is then awaited, flood or not.
-const RESPITE: Duration = Duration::from_millis(100);
+/// Most bytes that are fetched at a look.
+const LOOK: usize = 64 << 10;
+/// Looks after which it is judged how much came.
+const LOOKS: u32 = 16;
+/// Bytes a second that no shell prints. The system keeps some 100 KiB for a connection, and an engine that finds no room
+/// has to wait for the next look: what comes so fast is awaited.
+const TORRENT: f64 = 32e6;
+/// How long it is then awaited at least, flood or not.
+const RESPITE: Duration = Duration::from_secs(1);
 
 /// The stream.
 #[derive(Debug)]
@@ -40,8 +43,10 @@ pub struct Local {
     look: Pin<Box<Sleep>>,
     /// What the last look has brought and was not asked for yet.
     fetched: Fetched,
-    /// Whether it was as much as fits.
-    is_torrent: bool,
+    /// What the looks since then have brought.
+    since: Instant,
+    looks: u32,
+    sum: usize,
     /// When bytes came last.
     last: Instant,
     /// Bytes that came since the last pause.
@@ -98,21 +103,16 @@ impl Fetched {
 }
 
 impl Local {
-    /// Connects to the socket at `path`.
-    ///
-    /// # Errors
-    /// As `connect(2)`.
-    pub async fn connect(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(UnixStream::connect(path).await?))
-    }
-
-    fn new(stream: UnixStream) -> Self {
+    /// A connection that is awaited until it is flooded.
+    pub fn new(stream: UnixStream) -> Self {
         let now = Instant::now();
         Self {
             way: Way::Awaited(stream),
             look: Box::pin(sleep(Duration::ZERO)),
             fetched: Fetched::default(),
-            is_torrent: false,
+            since: now,
+            looks: 0,
+            sum: 0,
             last: now,
             bytes: 0,
             respite: now,
@@ -134,6 +134,7 @@ impl Local {
                 other => other,
             };
             self.look.as_mut().reset(now + PAUSE);
+            (self.since, self.looks, self.sum) = (now, 0, 0);
         }
         Ok(())
     }
@@ -158,18 +159,23 @@ impl Local {
         ready!(self.look.as_mut().poll(cx));
         let now = Instant::now();
         match self.fetched.fill(socket)? {
-            Some(read @ 1..) if read < LOOK || !self.is_torrent => {
-                self.is_torrent = read == LOOK;
-                self.look.as_mut().reset(now + PAUSE);
-            }
-            Some(1..) => {
-                self.is_torrent = false;
-                self.respite = now + RESPITE;
-                self.awaited()?;
+            Some(read @ 1..) => {
+                self.looks += 1;
+                self.sum += read;
+                if self.looks < LOOKS {
+                    // When that was not all, the engine may wait.
+                    let pause = if read < LOOK { PAUSE } else { Duration::ZERO };
+                    self.look.as_mut().reset(now + pause);
+                } else if self.sum as f64 > TORRENT * (now - self.since).as_secs_f64() {
+                    self.respite = now + RESPITE;
+                    self.awaited()?;
+                } else {
+                    (self.since, self.looks, self.sum) = (now, 0, 0);
+                    self.look.as_mut().reset(now + PAUSE);
+                }
             }
             Some(0) | None => {
                 self.fetched = Fetched::default();
-                self.is_torrent = false;
                 self.awaited()?;
             }
         }
@@ -305,16 +311,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_fills_the_pauses_is_awaited() {
+    async fn a_torrent_is_awaited_for_a_while() {
         let (mut local, mut engine) = pair();
-        flood(&mut local, &mut engine).await;
         let mut bytes = vec![0; LOOK];
-        for _ in 0..2 {
+        flood(&mut local, &mut engine).await;
+        for _ in 0..LOOKS {
             assert!(is_fetched(&local));
-            engine.write_all(&vec![b't'; LOOK]).unwrap();
+            engine.write_all(&bytes).unwrap();
             local.read_exact(&mut bytes).await.unwrap();
         }
         assert!(!is_fetched(&local));
+        engine.write_all(&bytes).unwrap();
+        local.read_exact(&mut bytes).await.unwrap();
+        assert!(!is_fetched(&local));
+        tokio::time::advance(RESPITE).await;
+        flood(&mut local, &mut engine).await;
     }
 
     #[tokio::test]

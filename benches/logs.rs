@@ -20,6 +20,8 @@ use rustix::process::Signal;
 mod process;
 #[path = "logs/record.rs"]
 mod record;
+#[path = "common/values.rs"]
+mod values;
 
 use record::{LONG, NEVER, RARE, SESSION, Shape, record};
 
@@ -98,10 +100,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn put(&self, what: &str, value: f64) {
         let what = format!("logs.{}.{what}", self.name);
-        println!(
-            "{}",
-            serde_json::json!({"what": what, "who": "ours", "value": value})
-        );
+        values::put(&what, "ours", value);
     }
 
     /// Writes a finished session as a server does.

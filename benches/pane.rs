@@ -6,9 +6,6 @@
 //! Each value is a line of JSON on standard output as those of `server`: seconds, bytes, or bytes per second; of
 //! several runs the median.
 
-use std::cell::Cell;
-use std::io::Write;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -24,32 +21,23 @@ use buildx::tui::shell::screen::{Look, paint};
 use buildx::tui::shell::terminal::ShellTerminal;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+#[path = "common/counter.rs"]
+mod counter;
+#[path = "common/values.rs"]
+mod values;
+
+use counter::Counter;
+
 /// The time between two frames of a flood.
 const FRAME: Duration = Duration::from_micros(33_333);
 
 /// Output in a flood.
 const FLOOD: usize = 32 * 1024 * 1024;
 
-/// Counts what is written and throws it away.
-#[derive(Clone, Default)]
-struct Counter(Rc<Cell<usize>>);
-
-impl Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.set(self.0.get() + bytes.len());
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 fn put(what: &str, mut values: Vec<f64>) {
     values.sort_by(f64::total_cmp);
     let value = values.get(values.len() / 2).copied().unwrap_or_default();
-    let line = serde_json::json!({"what": what, "who": "ours", "value": value});
-    println!("{line}");
+    values::put(what, "ours", value);
 }
 
 fn terminal(rows: u16, cols: u16, output: &str) -> ShellTerminal {

@@ -14,6 +14,8 @@ use anyhow::{Context, Result, bail};
 #[path = "server/contexts.rs"]
 #[allow(dead_code, reason = "the other bench uses more of it")]
 mod contexts;
+#[path = "common/counter.rs"]
+mod counter;
 #[path = "server/direct.rs"]
 #[allow(dead_code, reason = "the other bench uses more of it")]
 mod direct;
@@ -48,6 +50,8 @@ mod switch;
 #[path = "server/terminal.rs"]
 #[allow(dead_code, reason = "the other bench uses more of it")]
 mod terminal;
+#[path = "common/values.rs"]
+mod values;
 #[path = "screen/window.rs"]
 mod window;
 
@@ -95,10 +99,7 @@ struct Bench {
 impl Bench {
     /// Prints a value.
     fn put(&self, what: &str, who: &str, value: f64) {
-        println!(
-            "{}",
-            serde_json::json!({"what": what, "who": who, "value": value})
-        );
+        values::put(what, who, value);
     }
 
     /// The screen of `buildx ARGS…`.

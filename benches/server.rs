@@ -30,6 +30,8 @@ mod rows;
 mod side;
 #[path = "server/terminal.rs"]
 mod terminal;
+#[path = "common/values.rs"]
+mod values;
 
 use contexts::Contexts;
 use direct::Direct;
@@ -52,10 +54,7 @@ struct Bench {
 impl Bench {
     /// Prints a value.
     fn put(&self, what: &str, who: &str, value: f64) {
-        println!(
-            "{}",
-            serde_json::json!({"what": what, "who": who, "value": value})
-        );
+        values::put(what, who, value);
     }
 
     /// The two programs, another one first in each round.

@@ -1,9 +1,6 @@
 //! Frames of the whole screen without a terminal: CPU and bytes.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
@@ -14,18 +11,16 @@ use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
 use rustix::time::{ClockId, clock_gettime};
 
-use buildx::monitor::invoke::On;
 use buildx::proto::controller::attach_output::Output;
-use buildx::proto::controller::{Caller, Session, SessionState};
+use buildx::proto::controller::{Session, SessionState};
 use buildx::tui::app::{App, Setup};
 use buildx::tui::draw::draw;
 use buildx::tui::keymap::{Key, Keymap};
 use buildx::tui::msg::{Effect, Msg, ShellMsg, Tab};
-use buildx::tui::shell::screen::colour::Depth;
 use buildx::tui::theme::Theme;
-use buildx::tui::zone::Zone;
 
 use crate::Bench;
+use crate::counter::Counter;
 
 /// Columns and rows.
 const SIZE: (u16, u16) = (200, 60);
@@ -78,21 +73,6 @@ fn full(seed: u16) -> String {
     text
 }
 
-/// Counts what is written and throws it away.
-#[derive(Clone, Default)]
-struct Counter(Rc<Cell<usize>>);
-
-impl Write for Counter {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.set(self.0.get() + bytes.len());
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// The state and what it is drawn to.
 struct Screen {
     app: App,
@@ -106,23 +86,8 @@ impl Screen {
     /// With some sessions, one of which builds; a shell of this machine is in it and has the keyboard.
     fn new() -> Result<Self> {
         let key = Key::parse("ctrl-a").map_err(|error| anyhow!(error))?;
-        let setup = Setup {
-            caller: Caller::default(),
-            invoke: None,
-            on: On::Error,
-            keymap: Keymap::new(key, &BTreeMap::new()).map_err(|error| anyhow!(error))?,
-            theme: Theme::new(false, true, Vec::new()),
-            depth: Depth::True,
-            mouse: true,
-            keys: false,
-            recent: Vec::new(),
-            recent_file: None,
-            commands: Vec::new(),
-            history: None,
-            hint: false,
-            in_process: false,
-            zone: Zone::utc(),
-        };
+        let keymap = Keymap::new(key, &BTreeMap::new()).map_err(|error| anyhow!(error))?;
+        let setup = Setup::new(keymap, Theme::new(false, true, Vec::new()));
         let mut app = App::new(setup, SIZE, NOW);
         app.update(NOW, Msg::Connected(Box::default()));
         for number in 1..=9 {

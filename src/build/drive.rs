@@ -106,7 +106,9 @@ impl Seen {
     /// Whether everything has come of that operation, and of all `others`.
     fn settled(&self, operation: &str, others: bool) -> bool {
         let all = || self.started.iter().all(|v| self.completed.contains_key(v));
-        !self.partial && (!others || all()) && (operation.is_empty() || self.completed(operation).is_some())
+        !self.partial
+            && (!others || all())
+            && (operation.is_empty() || self.completed(operation).is_some())
     }
 }
 
@@ -304,7 +306,7 @@ impl Drive {
         while began.elapsed() < LONGEST_WORDS {
             {
                 // Others that go on for longer are not waited for.
-                let others = vertex.is_empty() || began.elapsed() < LATE_STATUS;
+                let others = began.elapsed() < LATE_STATUS;
                 let seen = self.seen.borrow_and_update();
                 if seen.ended || seen.settled(vertex, others) {
                     return;
@@ -324,7 +326,7 @@ impl Drive {
         let error = status.map_or_else(
             || RpcStatus {
                 code: Code::Cancelled as i32,
-                message: "context canceled".into(),
+                message: errors::CANCELED.into(),
                 details: Vec::new(),
             },
             errors::rpc_status,

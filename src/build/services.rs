@@ -17,7 +17,7 @@ use crate::engine::address::Address;
 use crate::engine::callbacks::auth::Auth;
 use crate::engine::callbacks::content::{ContentStores, StoreAccess};
 use crate::engine::callbacks::export::{ExportSink, Exports};
-use crate::engine::callbacks::filesync::{FileSync, SourceDir};
+use crate::engine::callbacks::filesync::{FileSync, SourceDir, Unsent};
 use crate::engine::callbacks::secrets::{self, SecretValue, Secrets};
 use crate::engine::callbacks::ssh::{self, SshAgents, SshSource};
 use crate::engine::callbacks::upload::Uploads;
@@ -33,6 +33,8 @@ const LOAD_QUEUE: usize = 16;
 pub struct Services {
     /// To be served to the engine.
     pub routes: Routes,
+    /// Tells why a local source could not be sent.
+    pub unsent: Unsent,
     /// To be committed.
     pub exports: Exports,
     /// Images on their way into a docker engine; each ends with the engine's words.
@@ -132,7 +134,9 @@ pub async fn make(
         sinks.push((*index, sink));
     }
     let exports = Exports::new(sinks, caller.mask);
-    let routes = Routes::new(FileSync::new(directories.collect()).service())
+    let files = FileSync::new(directories.collect());
+    let unsent = files.unsent();
+    let routes = Routes::new(files.service())
         .add_service(exports.service())
         .add_service(uploads.service())
         .add_service(secrets.service())
@@ -141,6 +145,7 @@ pub async fn make(
         .add_service(ContentStores::new(stores.collect(), caller.mask).service());
     Ok(Services {
         routes,
+        unsent,
         exports,
         loads,
     })

@@ -14,6 +14,9 @@ use tonic::{Code, Status};
 use super::dial::chain;
 use crate::proto::RpcStatus;
 
+/// What engines say of all that is cancelled, for whatever reason.
+pub const CANCELED: &str = "context canceled";
+
 /// A failed build, decoded.
 #[derive(Clone, Debug)]
 pub struct BuildError {

@@ -23,7 +23,7 @@ use crate::build::services::{self, Services};
 use crate::build::witness::{Teller, Witness};
 use crate::builder::find::{self, Found};
 use crate::builder::node::Node;
-use crate::engine::errors::BuildError;
+use crate::engine::errors::{BuildError, CANCELED};
 use crate::engine::id::new_id;
 use crate::proto::controller::BuildHeader;
 
@@ -207,6 +207,7 @@ impl Build {
         remember(&found, &asked, &plan, &reference);
         let Services {
             routes,
+            unsent,
             exports,
             loads,
         } = services;
@@ -231,6 +232,10 @@ impl Build {
             Err(Unsolved::Failed(mut error, held)) => {
                 if let Some(refusal) = exports.refusal() {
                     error.message = refusal;
+                } else if error.message.ends_with(CANCELED)
+                    && let Some(reason) = unsent.reason()
+                {
+                    error.message = reason.to_owned();
                 }
                 let scene = explain::Scene::of(&plan);
                 let hints = explained(&error, scene).await;

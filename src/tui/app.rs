@@ -79,6 +79,29 @@ pub struct Setup {
     pub in_process: bool,
 }
 
+impl Setup {
+    /// That of somebody who has not done anything before, on a terminal with all colours.
+    pub fn new(keymap: Keymap, theme: Theme) -> Self {
+        Self {
+            caller: Caller::default(),
+            invoke: None,
+            on: On::Error,
+            keymap,
+            theme,
+            depth: Depth::True,
+            mouse: true,
+            keys: false,
+            recent: Vec::new(),
+            recent_file: None,
+            commands: Vec::new(),
+            history: None,
+            hint: false,
+            zone: Zone::utc(),
+            in_process: false,
+        }
+    }
+}
+
 /// How the way to the server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Link {

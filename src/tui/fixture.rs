@@ -26,8 +26,7 @@ use super::layout::Pane;
 use super::msg::Msg;
 use super::pane::Look;
 use super::theme::Theme;
-use crate::monitor::invoke::On;
-use crate::proto::controller::{Caller, InfoResponse};
+use crate::proto::controller::InfoResponse;
 
 pub mod samples;
 mod script;
@@ -63,23 +62,8 @@ impl Screen {
 
     /// The app, connected, with no session.
     pub fn app(self) -> App {
-        let setup = Setup {
-            caller: Caller::default(),
-            invoke: None,
-            on: On::Error,
-            keymap: keymap(),
-            theme: Theme::new(self.ascii, self.colour, Vec::new()),
-            depth: crate::tui::shell::screen::colour::Depth::True,
-            mouse: true,
-            keys: false,
-            recent: Vec::new(),
-            recent_file: None,
-            commands: Vec::new(),
-            history: None,
-            hint: false,
-            zone: super::zone::Zone::utc(),
-            in_process: false,
-        };
+        let theme = Theme::new(self.ascii, self.colour, Vec::new());
+        let setup = Setup::new(keymap(), theme);
         let mut app = App::new(setup, self.size, BEGAN);
         let info = InfoResponse {
             features: vec!["log".to_owned()],

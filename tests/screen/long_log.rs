@@ -118,6 +118,7 @@ fn both_ends_and_a_search_in_little_memory() {
     let mut pty = screen(&server, &["attach", "long"], 40, 120);
     pty.wait_until("the session", |screen| screen.contains("RUN make"));
     pty.send("L");
+    pty.wait_until("the last line", |screen| screen.contains("the last line"));
     pty.send("<");
     pty.wait_until("the first line", |screen| screen.contains("the first line"));
     assert_small(&pty);

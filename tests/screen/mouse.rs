@@ -122,12 +122,11 @@ fn a_program_that_asks_for_the_mouse_gets_it() {
     // A click into another pane is none of the program's.
     pty.click(pty.find("── steps"));
     pty.wait_until("the controls", |screen| screen.contains("NAV"));
-    assert_eq!(
-        pty.screen().matches("^[[<0;7;5M").count(),
-        2,
-        "echo and cat"
-    );
-    pty.send("s\x03");
+    pty.send("smark\r");
+    pty.wait_until("what was typed next", |screen| twice(screen, "mark"));
+    let reports = pty.screen().matches("^[[<").count();
+    assert_eq!(reports, 4, "press and release, by echo and cat");
+    pty.send("\x03");
     // What is typed before the program has ended goes with it.
     pty.wait_until("the prompt", |screen| screen.contains("/srv/app #"));
     pty.send("printf '\\033[?1000l'; echo done-$((1+2))\r");

@@ -11,12 +11,12 @@ pub mod walk;
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use self::patterns::Patterns;
 use self::walk::Filter;
@@ -34,17 +34,45 @@ pub struct SourceDir {
 
 /// The service.
 #[derive(Clone, Debug)]
-pub struct FileSync(Arc<[(String, Arc<Path>)]>);
+pub struct FileSync {
+    directories: Arc<[(String, Arc<Path>)]>,
+    unsent: Unsent,
+}
+
+/// Why this side broke a transfer off, the first time that it did. The engine repeats it, or only says that the transfer
+/// was cancelled: it takes what it notices first.
+#[derive(Clone, Debug, Default)]
+pub struct Unsent(Arc<OnceLock<String>>);
+
+impl Unsent {
+    /// The reason; `None` when nothing was broken off.
+    pub fn reason(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+
+    fn note(&self, status: &Status) {
+        // That one is the engine's own reason.
+        if status.code() != Code::Aborted {
+            let _ = self.0.set(status.message().to_owned());
+        }
+    }
+}
 
 impl FileSync {
     /// Serves these directories and no others.
     pub fn new(directories: Vec<SourceDir>) -> Self {
-        Self(
-            directories
-                .into_iter()
+        let directories = directories.into_iter();
+        Self {
+            directories: directories
                 .map(|directory| (directory.name, Arc::from(directory.root)))
                 .collect(),
-        )
+            unsent: Unsent::default(),
+        }
+    }
+
+    /// Tells why a transfer was broken off.
+    pub fn unsent(&self) -> Unsent {
+        self.unsent.clone()
     }
 
     /// The service as it is added to the connection.
@@ -64,9 +92,26 @@ impl Service for FileSync {
         &self,
         request: Request<Streaming<Packet>>,
     ) -> Result<Response<Packets>, Status> {
+        let batches = self.transfer(request).await;
+        let batches = batches.inspect_err(|status| self.unsent.note(status))?;
+        let unsent = self.unsent();
+        let noted = batches.map(move |batch| batch.inspect_err(|status| unsent.note(status)));
+        Ok(Response::new(Box::pin(flatten(noted))))
+    }
+
+    async fn tar_stream(&self, _: Request<Streaming<Packet>>) -> Result<Response<Packets>, Status> {
+        Err(Status::unimplemented("no engine asks for a tar stream"))
+    }
+}
+
+impl FileSync {
+    async fn transfer(
+        &self,
+        request: Request<Streaming<Packet>>,
+    ) -> Result<ReceiverStream<send::Batch>, Status> {
         let wanted = Wanted::read(request.metadata())?;
         let root = self
-            .0
+            .directories
             .iter()
             .find(|(name, _)| *name == wanted.name)
             .map(|(_, root)| Arc::clone(root))
@@ -75,23 +120,19 @@ impl Service for FileSync {
         let filter = tokio::task::spawn_blocking(move || wanted.filter(&filter_root))
             .await
             .map_err(|error| Status::internal(error.to_string()))??;
-        let batches = ReceiverStream::new(send::send(root, filter, request.into_inner()));
-        Ok(Response::new(Box::pin(flatten(batches))))
-    }
-
-    async fn tar_stream(&self, _: Request<Streaming<Packet>>) -> Result<Response<Packets>, Status> {
-        Err(Status::unimplemented("no engine asks for a tar stream"))
+        let batches = send::send(root, filter, request.into_inner());
+        Ok(ReceiverStream::new(batches))
     }
 }
 
 /// Batches → single messages; ends after the first error.
 fn flatten(
-    batches: ReceiverStream<send::Batch>,
+    batches: impl Stream<Item = send::Batch> + Send,
 ) -> impl Stream<Item = Result<Packet, Status>> + Send {
-    futures_util::StreamExt::flat_map(batches.map(Ok::<_, Status>), |batch| {
+    futures_util::StreamExt::flat_map(batches, |batch| {
         let packets: Vec<Result<Packet, Status>> = match batch {
-            Ok(Ok(packets)) => packets.into_iter().map(Ok).collect(),
-            Ok(Err(status)) | Err(status) => vec![Err(status)],
+            Ok(packets) => packets.into_iter().map(Ok).collect(),
+            Err(status) => vec![Err(status)],
         };
         tokio_stream::iter(packets)
     })

@@ -302,22 +302,11 @@ impl Drive {
 
     /// Waits for the status of what has failed, which may come after the failure itself.
     pub async fn settle(&mut self, vertex: &str) {
-        let began = Instant::now();
-        while began.elapsed() < LONGEST_WORDS {
-            {
-                // Others that go on for longer are not waited for.
-                let others = began.elapsed() < LATE_STATUS;
-                let seen = self.seen.borrow_and_update();
-                if seen.ended || seen.settled(vertex, others) {
-                    return;
-                }
-            }
-            // As long as something comes, so may the rest: of a log that is long it may be much.
-            let more = tokio::time::timeout(LATE_STATUS, self.seen.changed());
-            if !matches!(more.await, Ok(Ok(()))) {
-                return;
-            }
-        }
+        self.hear(LATE_STATUS, |seen, since| {
+            // Others that go on for longer are not waited for.
+            seen.settled(vertex, since < LATE_STATUS)
+        })
+        .await;
     }
 
     /// Ends the build as failed with `status`, or as cancelled, and waits until the engine has
@@ -346,21 +335,23 @@ impl Drive {
     /// Waits for the end of the status stream, until it is silent for some seconds: it is the engine's word that
     /// nothing runs any more.
     pub async fn last_words(&mut self) {
-        // A handle that has been awaited must not be awaited again.
-        let end = Instant::now() + LONGEST_WORDS;
-        while !self.watching.is_finished() && Instant::now() < end {
-            tokio::select! {
-                _ = &mut self.watching => return,
-                more = tokio::time::timeout(LAST_WORDS, self.seen.changed()) => {
-                    if more.is_err() {
-                        return;
-                    }
-                    // Without a sender the reader is about to end.
-                    if matches!(more, Ok(Err(_))) {
-                        let _ = tokio::time::timeout(LAST_WORDS, &mut self.watching).await;
-                        return;
-                    }
+        self.hear(LAST_WORDS, |_, _| false).await;
+    }
+
+    /// Waits until the status has ended, or is `enough` after so long. As long as something comes within `silence`, so
+    /// may the rest: of a log that is long it may be much.
+    async fn hear(&mut self, silence: Duration, enough: impl Fn(&Seen, Duration) -> bool) {
+        let began = Instant::now();
+        while began.elapsed() < LONGEST_WORDS {
+            {
+                let seen = self.seen.borrow_and_update();
+                if seen.ended || enough(&seen, began.elapsed()) {
+                    return;
                 }
+            }
+            let more = tokio::time::timeout(silence, self.seen.changed());
+            if !matches!(more.await, Ok(Ok(()))) {
+                return;
             }
         }
     }

@@ -19,6 +19,12 @@ use super::tls;
 pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
 
+/// Moves from `chunk` to `buf` what there is room for.
+pub(super) fn give(chunk: &mut Bytes, buf: &mut ReadBuf<'_>) {
+    let piece = chunk.split_to(chunk.len().min(buf.remaining()));
+    buf.put_slice(&piece);
+}
+
 /// A dialled stream, whatever it is made of.
 pub type BoxIo = Box<dyn Io>;
 

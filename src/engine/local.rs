@@ -9,15 +9,17 @@
 use std::io::{self, IoSlice, Read, Write};
 use std::mem;
 use std::net::Shutdown;
-use std::ops::Range;
 use std::os::unix::net::UnixStream as Socket;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::dial::give;
 
 /// Time between two looks at a flood. Tokio's timers have no finer grain.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -42,7 +44,7 @@ pub struct Local {
     /// The next look at a flood.
     look: Pin<Box<Sleep>>,
     /// What the last look has brought and was not asked for yet.
-    fetched: Fetched,
+    fetched: Bytes,
     /// What the looks since then have brought.
     since: Instant,
     looks: u32,
@@ -66,40 +68,15 @@ enum Way {
     Lost,
 }
 
-/// Bytes of a look.
-#[derive(Debug, Default)]
-struct Fetched {
-    /// [`LOOK`] long during a flood, else empty.
-    bytes: Box<[u8]>,
-    /// Those of them that are still to be given.
-    rest: Range<usize>,
-}
-
-impl Fetched {
-    fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+/// Takes what `socket` has, at most [`LOOK`]; nothing when that is its end, or nothing yet.
+fn fetch(mut socket: &Socket) -> io::Result<Bytes> {
+    let mut bytes = BytesMut::zeroed(LOOK);
+    match socket.read(&mut bytes) {
+        Ok(read) => bytes.truncate(read),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => bytes.clear(),
+        Err(error) => return Err(error),
     }
-
-    /// Takes what `socket` has; `None` when that is nothing yet.
-    fn fill(&mut self, mut socket: &Socket) -> io::Result<Option<usize>> {
-        if self.bytes.is_empty() {
-            self.bytes = vec![0; LOOK].into();
-        }
-        match socket.read(&mut self.bytes) {
-            Ok(read) => {
-                self.rest = 0..read;
-                Ok(Some(read))
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn give(&mut self, to: &mut ReadBuf<'_>) {
-        let end = self.rest.end.min(self.rest.start + to.remaining());
-        to.put_slice(&self.bytes[self.rest.start..end]);
-        self.rest.start = end;
-    }
+    Ok(bytes.freeze())
 }
 
 impl Local {
@@ -109,7 +86,7 @@ impl Local {
         Self {
             way: Way::Awaited(stream),
             look: Box::pin(sleep(Duration::ZERO)),
-            fetched: Fetched::default(),
+            fetched: Bytes::new(),
             since: now,
             looks: 0,
             sum: 0,
@@ -133,10 +110,15 @@ impl Local {
                 Way::Awaited(stream) => Way::Fetched(stream.into_std()?),
                 other => other,
             };
-            self.look.as_mut().reset(now + PAUSE);
-            (self.since, self.looks, self.sum) = (now, 0, 0);
+            self.begin(now);
         }
         Ok(())
+    }
+
+    /// Begins to count looks.
+    fn begin(&mut self, now: Instant) {
+        self.look.as_mut().reset(now + PAUSE);
+        (self.since, self.looks, self.sum) = (now, 0, 0);
     }
 
     /// The stream, awaited from now on.
@@ -158,28 +140,23 @@ impl Local {
         };
         ready!(self.look.as_mut().poll(cx));
         let now = Instant::now();
-        match self.fetched.fill(socket)? {
-            Some(read @ 1..) => {
-                self.looks += 1;
-                self.sum += read;
-                if self.looks < LOOKS {
-                    // When that was not all, the engine may wait.
-                    let pause = if read < LOOK { PAUSE } else { Duration::ZERO };
-                    self.look.as_mut().reset(now + pause);
-                } else if self.sum as f64 > TORRENT * (now - self.since).as_secs_f64() {
-                    self.respite = now + RESPITE;
-                    self.awaited()?;
-                } else {
-                    (self.since, self.looks, self.sum) = (now, 0, 0);
-                    self.look.as_mut().reset(now + PAUSE);
-                }
-            }
-            Some(0) | None => {
-                self.fetched = Fetched::default();
-                self.awaited()?;
-            }
-        }
+        self.fetched = fetch(socket)?;
         self.last = now;
+        self.looks += 1;
+        self.sum += self.fetched.len();
+        if self.fetched.is_empty() {
+            self.awaited()?;
+        } else if self.looks < LOOKS {
+            // When that was not all, the engine may wait.
+            let is_all = self.fetched.len() < LOOK;
+            let pause = if is_all { PAUSE } else { Duration::ZERO };
+            self.look.as_mut().reset(now + pause);
+        } else if self.sum as f64 > TORRENT * (now - self.since).as_secs_f64() {
+            self.respite = now + RESPITE;
+            self.awaited()?;
+        } else {
+            self.begin(now);
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -207,7 +184,7 @@ impl AsyncRead for Local {
             ready!(this.look(cx))?;
         }
         if !this.fetched.is_empty() {
-            this.fetched.give(buf);
+            give(&mut this.fetched, buf);
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
@@ -303,7 +280,7 @@ mod tests {
         let waited = tokio::time::timeout(Duration::from_secs(1), local.read_exact(&mut byte));
         assert!(waited.await.is_err());
         assert!(!is_fetched(&local));
-        assert!(local.fetched.bytes.is_empty());
+        assert!(local.fetched.is_empty());
         engine.write_all(b"c").unwrap();
         let began = Instant::now();
         local.read_exact(&mut byte).await.unwrap();

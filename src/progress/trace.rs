@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::clip;
 use super::log::{Log, Piece};
 use super::time::{Interval, Nanos, merge, nanos};
-use crate::engine::errors::{LineRange, Source};
+use crate::engine::errors::{CANCELED, LineRange, Source};
 use crate::proto::control;
 use crate::term::escape;
 
@@ -185,7 +185,7 @@ impl Step {
 
     /// Whether it ended because the build was cancelled or another step failed.
     pub fn canceled(&self) -> bool {
-        self.error.ends_with("context canceled")
+        self.error.ends_with(CANCELED)
     }
 
     /// Whether it failed by itself.

@@ -61,9 +61,9 @@ impl Unsent {
 impl FileSync {
     /// Serves these directories and no others.
     pub fn new(directories: Vec<SourceDir>) -> Self {
-        let directories = directories.into_iter();
         Self {
             directories: directories
+                .into_iter()
                 .map(|directory| (directory.name, Arc::from(directory.root)))
                 .collect(),
             unsent: Unsent::default(),

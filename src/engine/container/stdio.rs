@@ -7,13 +7,13 @@ use std::task::{Context, Poll, ready};
 use bollard::container::LogOutput;
 use bollard::errors::Error as DockerError;
 use bollard::exec::{CreateExecOptions, StartExecOptions, StartExecResults};
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::engine::address::Address;
-use crate::engine::dial::BoxIo;
+use crate::engine::dial::{BoxIo, give};
 use crate::engine::docker::{ApiError, api};
 
 /// Largest frame of output that is decoded at once, in bytes.
@@ -92,9 +92,7 @@ impl AsyncRead for ExecIo {
         let this = &mut *self;
         loop {
             if !this.chunk.is_empty() {
-                let count = this.chunk.len().min(buf.remaining());
-                buf.put_slice(&this.chunk[..count]);
-                this.chunk.advance(count);
+                give(&mut this.chunk, buf);
                 return Poll::Ready(Ok(()));
             }
             match ready!(this.output.as_mut().poll_next(cx)) {

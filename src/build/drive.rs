@@ -5,7 +5,9 @@
 //! evaluated, then the result is returned, which makes the engine export it. A failure in between
 //! leaves the build open, and with it the state of the step that failed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+mod seen;
+
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,17 +18,15 @@ use tokio::time::Instant;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 
+pub use self::seen::Seen;
 use super::witness::Witness;
 use crate::engine::callbacks::{Announcement, Connection};
 use crate::engine::control::Engine;
 use crate::engine::errors::{self, BuildError};
 use crate::engine::gateway::{Gateway, Returned, Target};
 use crate::engine::id::new_id;
-use crate::engine::vertex;
-use crate::progress::time::{self, Nanos};
 use crate::proto::RpcStatus;
-use crate::proto::control::{SolveRequest, SolveResponse, StatusResponse};
-use crate::proto::controller::trace_event::Event;
+use crate::proto::control::{SolveRequest, SolveResponse};
 use crate::proto::gateway::Result as GatewayResult;
 
 /// How long the status stream may stay silent after the solve has ended, and how long the engine
@@ -71,44 +71,6 @@ impl Ended {
             Self::Failed(status) => Box::new(errors::decode(status)),
             Self::Over(error) => error.clone(),
         }
-    }
-}
-
-/// What has been seen of the vertices of a build.
-#[derive(Debug, Default)]
-pub struct Seen {
-    started: HashSet<String>,
-    /// With when, by the engine's clock.
-    completed: HashMap<String, Nanos>,
-    /// What came last was a part: the rest of its logs follows.
-    partial: bool,
-    ended: bool,
-}
-
-impl Seen {
-    /// Whether that operation has ever started.
-    pub fn started(&self, operation: &str) -> bool {
-        self.name(operation).is_some()
-    }
-
-    /// What statuses call an operation that has started, see [`vertex::ignoring_cache`].
-    pub fn name(&self, operation: &str) -> Option<String> {
-        let names = [operation.to_owned(), vertex::ignoring_cache(operation)];
-        names.into_iter().find(|name| self.started.contains(name))
-    }
-
-    /// When that operation was completed, by the engine's clock; `None` when it is not.
-    pub fn completed(&self, operation: &str) -> Option<Nanos> {
-        let named = || self.completed.get(&self.name(operation)?);
-        self.completed.get(operation).or_else(named).copied()
-    }
-
-    /// Whether everything has come of that operation, and of all `others`.
-    fn settled(&self, operation: &str, others: bool) -> bool {
-        let all = || self.started.iter().all(|v| self.completed.contains_key(v));
-        !self.partial
-            && (!others || all())
-            && (operation.is_empty() || self.completed(operation).is_some())
     }
 }
 
@@ -168,7 +130,7 @@ impl Drive {
             tokio::spawn(async move { engine.solve(request).await })
         };
         let (sender, seen) = watch::channel(Seen::default());
-        let watching = tokio::spawn(read_status(engine.clone(), job.reference, witness, sender));
+        let watching = tokio::spawn(seen::read(engine.clone(), job.reference, witness, sender));
         Ok(Self {
             gateway,
             frontend: Some(frontend),
@@ -345,7 +307,7 @@ impl Drive {
         while began.elapsed() < LONGEST_WORDS {
             {
                 let seen = self.seen.borrow_and_update();
-                if seen.ended || enough(&seen, began.elapsed()) {
+                if seen.ended() || enough(&seen, began.elapsed()) {
                     return;
                 }
             }
@@ -378,57 +340,6 @@ fn lost(reason: Option<String>) -> Box<BuildError> {
     Box::new(BuildError::local(format!(
         "lost the connection to the builder: {reason}"
     )))
-}
-
-/// Whether it is one of several messages that the engine made of one status: vertexes are in the first, and logs are
-/// divided when they are more than 1 MiB (`SolveStatus.Marshal`), so the end of a step comes before the end of its log.
-fn is_partial(status: &StatusResponse) -> bool {
-    // By the engine's count; ours leaves out what it adds for each log.
-    const PART: usize = 512 << 10;
-    let bytes: usize = status.logs.iter().map(|log| log.msg.len()).sum();
-    bytes > PART
-}
-
-/// Reads the status of a build to its end. The stream's error is not told, because the solve has a
-/// better one.
-async fn read_status(
-    engine: Engine,
-    reference: String,
-    witness: Arc<dyn Witness>,
-    seen: watch::Sender<Seen>,
-) {
-    if let Ok((mut stream, clock)) = engine.status_and_clock(&reference).await {
-        let ours = time::now();
-        if let Some(theirs) = clock.as_deref().and_then(time::parse) {
-            witness.see(Event::ClockSkew(theirs.saturating_sub(ours)));
-        }
-        while let Ok(Some(batch)) = stream.message().await {
-            let changed = batch
-                .vertexes
-                .iter()
-                .map(|v| {
-                    let completed = v.completed.as_ref().map(time::nanos);
-                    (v.digest.clone(), v.started.is_some(), completed)
-                })
-                .collect::<Vec<_>>();
-            let partial = is_partial(&batch);
-            witness.status(batch, false);
-            seen.send_modify(|seen| {
-                seen.partial = partial;
-                for (digest, started, completed) in changed {
-                    if let Some(at) = completed {
-                        seen.completed.insert(digest.clone(), at);
-                    } else if started {
-                        seen.completed.remove(&digest);
-                    }
-                    if started {
-                        seen.started.insert(digest);
-                    }
-                }
-            });
-        }
-    }
-    seen.send_modify(|seen| seen.ended = true);
 }
 
 /// The refs of a result by platform id, in a stable order; empty ones are left out.

@@ -2,6 +2,8 @@
 //!
 //! The protocol is draft-ietf-sshm-ssh-agent: a length, a type, and fields as in SSH itself.
 
+mod scalar;
+
 use std::path::{Path, PathBuf};
 
 use rsa::pkcs1v15::SigningKey;
@@ -114,7 +116,11 @@ fn read(file: &Path) -> Result<PrivateKey, String> {
         return Err("too large for a key".into());
     }
     let text = std::fs::read(file).map_err(|error| error.to_string())?;
-    let key = PrivateKey::from_openssh(&text).map_err(|_| {
+    let key = PrivateKey::from_openssh(&text).or_else(|error| match scalar::widened(&text) {
+        Some(bytes) => PrivateKey::from_bytes(&bytes),
+        None => Err(error),
+    });
+    let key = key.map_err(|_| {
         "no private key in OpenSSH's format (ssh-keygen -p -f FILE converts older ones)".to_owned()
     })?;
     if key.is_encrypted() {

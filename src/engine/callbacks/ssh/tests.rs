@@ -83,10 +83,16 @@ fn keys_that_cannot_be_used_are_named_with_what_helps() {
 #[tokio::test(flavor = "multi_thread")]
 async fn openssh_signs_with_served_keys() {
     let dir = tempfile::tempdir().unwrap();
-    let files: Vec<PathBuf> = ["ed25519", "rsa", "ecdsa"]
-        .iter()
-        .map(|kind| keygen(dir.path(), kind, ""))
-        .collect();
+    let files: Vec<PathBuf> = [
+        "ed25519",
+        "rsa",
+        "ecdsa-sha2-nistp256",
+        "ecdsa-sha2-nistp384",
+        "ecdsa-sha2-nistp521",
+    ]
+    .iter()
+    .map(|kind| keygen(dir.path(), kind, ""))
+    .collect();
     let keys = Arc::new(Keys::read(&files).unwrap());
     let socket = dir.path().join("served");
     let listener = tokio::net::UnixListener::bind(&socket).unwrap();
@@ -104,7 +110,7 @@ async fn openssh_signs_with_served_keys() {
             .output()
             .unwrap();
         let listed = String::from_utf8(listed.stdout).unwrap();
-        assert_eq!(listed.lines().count(), 3, "{listed}");
+        assert_eq!(listed.lines().count(), files.len(), "{listed}");
         assert!(listed.contains("made for a test"), "{listed}");
         std::fs::write(path.join("message"), "to be signed").unwrap();
         for file in &files {

@@ -44,6 +44,7 @@ pub mod progress;
 pub mod proto;
 pub mod server;
 pub mod signals;
+pub mod stream;
 pub mod term;
 pub mod tui;
 pub mod watch;

@@ -25,10 +25,10 @@ pub async fn in_process(server: Arc<Server>) -> Result<Client, ConnectError> {
         socket: "(this process)".into(),
         reason,
     };
-    serve_one(&server, Connection::new(theirs, seat))
+    serve_one(&server, Connection::new(Box::new(theirs), seat))
         .await
         .map_err(|error| odd(error.to_string()))?;
-    let channel = probe::speak(ours)
+    let channel = probe::speak(Box::new(ours))
         .await
         .map_err(|error| odd(error.to_string()))?;
     let info = calls(channel.clone())

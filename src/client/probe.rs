@@ -2,22 +2,19 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint, Uri};
-use tower::service_fn;
+use tonic::transport::{Channel, Endpoint};
 
 use super::{Client, ConnectError, calls};
 use crate::engine::channel::HEADER_LIST;
 use crate::paths::server::{ServerPaths, check_socket};
 use crate::proto::controller::InfoRequest;
 use crate::server::life::serve::{CONNECTION_WINDOW, PING, PONG, STREAM_WINDOW};
+use crate::stream::{self, BoxIo};
 
 /// How long a server may take to accept a connection and to say who it is. Far beyond what a busy
 /// machine needs, because what does not answer is reported as broken.
@@ -73,7 +70,7 @@ async fn greet(socket: &Path) -> Result<Client, ConnectError> {
         });
     }
     // One that closes before it has said a word is leaving.
-    let channel = speak(stream).await.map_err(|_| absent())?;
+    let channel = speak(Box::new(stream)).await.map_err(|_| absent())?;
     match calls(channel.clone()).info(InfoRequest {}).await {
         Ok(info) => Ok(Client::new(channel, info.into_inner(), None)),
         Err(status) => Err(match status.code() {
@@ -83,22 +80,13 @@ async fn greet(socket: &Path) -> Result<Client, ConnectError> {
     }
 }
 
-/// HTTP/2 over one stream; it is not opened again when it breaks.
-pub async fn speak<S>(stream: S) -> Result<Channel, tonic::transport::Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let once = Mutex::new(Some(TokioIo::new(stream)));
-    let connector = service_fn(move |_: Uri| {
-        let stream = once.lock().ok().and_then(|mut stream| stream.take());
-        async move { stream.ok_or_else(|| io::Error::other("the connection to the server was lost")) }
-    });
-    Endpoint::from_static("http://localhost")
+/// Calls over a stream to a server; it is not opened again when it breaks.
+pub async fn speak(io: BoxIo) -> Result<Channel, tonic::transport::Error> {
+    let endpoint = Endpoint::from_static("http://localhost")
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .http2_max_header_list_size(HEADER_LIST)
         .http2_keep_alive_interval(PING)
-        .keep_alive_timeout(PONG)
-        .connect_with_connector(connector)
-        .await
+        .keep_alive_timeout(PONG);
+    stream::channel(io, endpoint, "server").await
 }

@@ -26,6 +26,7 @@ use super::channel::HEADER_LIST;
 use super::control::Engine;
 use super::dial::{self, Upgrade, chain};
 use crate::proto::control::BytesMessage;
+use crate::stream::BoxIo;
 use bollard_buildkit_proto::health::health_check_response::ServingStatus;
 use bollard_buildkit_proto::health::health_server::{Health, HealthServer};
 use bollard_buildkit_proto::health::{
@@ -180,7 +181,7 @@ impl Connection {
             }
         });
         Ok(Self {
-            served: tokio::spawn(serve(TokioIo::new(near), routes)),
+            served: tokio::spawn(serve(Box::new(near), routes)),
             _open: Some(open),
         })
     }
@@ -201,16 +202,13 @@ impl Drop for Connection {
     }
 }
 
-async fn serve<I>(io: I, routes: Routes) -> Result<(), String>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
+async fn serve(io: BoxIo, routes: Routes) -> Result<(), String> {
     hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .max_header_list_size(HEADER_LIST)
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .serve_connection(io, TowerToHyperService::new(routes.prepare()))
+        .serve_connection(TokioIo::new(io), TowerToHyperService::new(routes.prepare()))
         .await
         .map_err(|error| chain(&error))
 }
@@ -247,6 +245,16 @@ impl Health for Serving {
     }
 }
 
+/// The engine's side of a connection on which `routes` are served, and the task that serves them.
+#[cfg(test)]
+async fn engine(routes: Routes) -> (tonic::transport::Channel, JoinHandle<Result<(), String>>) {
+    let (near, far) = tokio::io::duplex(64 << 10);
+    let serving = tokio::spawn(serve(Box::new(far), routes));
+    let endpoint = tonic::transport::Endpoint::from_static("http://engine");
+    let channel = crate::stream::channel(Box::new(near), endpoint, "builder").await;
+    (channel.unwrap(), serving)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,18 +268,8 @@ mod tests {
         let (sink, mut stalled) = mpsc::channel(1);
         let sinks = vec![(0, export::ExportSink::Stream(sink))];
         let exports = export::Exports::new(sinks, crate::paths::mask::Mask(0o22));
-        let (near, far) = tokio::io::duplex(64 << 10);
         let routes = Routes::new(exports.service()).add_service(HealthServer::new(Serving));
-        tokio::spawn(serve(TokioIo::new(far), routes));
-        let mut near = Some(TokioIo::new(near));
-        let connector = tower::service_fn(move |_: http::Uri| {
-            let io = near.take().ok_or_else(|| std::io::Error::other("once"));
-            async move { io }
-        });
-        let channel = tonic::transport::Endpoint::from_static("http://localhost")
-            .connect_with_connector(connector)
-            .await
-            .unwrap();
+        let (channel, _serving) = engine(routes).await;
         let mut grpc = tonic::client::Grpc::new(channel.clone());
         grpc.ready().await.unwrap();
         let (messages, queue) = mpsc::channel::<BytesMessage>(1);

@@ -1,14 +1,12 @@
 //! One gRPC connection to an engine.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
-use tonic::transport::{Channel, Endpoint, Uri};
-use tower::service_fn;
+use tonic::transport::{Channel, Endpoint};
 
 use super::address::Transport;
 use super::dial::{self, DialError, Upgrade, chain};
+use crate::stream::{self, BoxIo};
 
 /// Largest header list, in bytes, accepted in either direction. Error details travel in trailers
 /// and hold the whole Dockerfile, ignore patterns travel in request headers; the usual 16 KiB
@@ -66,28 +64,18 @@ async fn open(transport: &Transport) -> Result<Channel, ConnectError> {
         Transport::Docker(address) => match dial::upgrade(address, Upgrade::Grpc, &[]).await {
             Ok(io) => speak(io, transport).await,
             Err(error) if error.is_unknown_path() => {
-                speak(TokioIo::new(dial::dial(address).await?), transport).await
+                speak(dial::dial(address).await?, transport).await
             }
             Err(error) => Err(error.into()),
         },
-        Transport::Direct(address) => {
-            speak(TokioIo::new(dial::dial(address).await?), transport).await
-        }
+        Transport::Direct(address) => speak(dial::dial(address).await?, transport).await,
     }
 }
 
-async fn speak<I>(io: I, transport: &Transport) -> Result<Channel, ConnectError>
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let once = Mutex::new(Some(io));
-    let connector = service_fn(move |_: Uri| {
-        let io = once.lock().ok().and_then(|mut io| io.take());
-        async move { io.ok_or_else(|| std::io::Error::other("the connection to the builder was lost")) }
-    });
-    Endpoint::from_static("http://localhost")
-        .http2_max_header_list_size(HEADER_LIST)
-        .connect_with_connector(connector)
+async fn speak(io: BoxIo, transport: &Transport) -> Result<Channel, ConnectError> {
+    let endpoint =
+        Endpoint::from_static("http://localhost").http2_max_header_list_size(HEADER_LIST);
+    stream::channel(io, endpoint, "builder")
         .await
         .map_err(|error| ConnectError::Protocol {
             address: transport.address().to_string(),

@@ -14,19 +14,13 @@ use super::address::Address;
 use super::container::dial_stdio;
 use super::local::Local;
 use super::tls;
-
-/// Anything that carries bytes both ways.
-pub trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Io for T {}
+use crate::stream::BoxIo;
 
 /// Moves from `chunk` to `buf` what there is room for.
 pub(super) fn give(chunk: &mut Bytes, buf: &mut ReadBuf<'_>) {
     let piece = chunk.split_to(chunk.len().min(buf.remaining()));
     buf.put_slice(&piece);
 }
-
-/// A dialled stream, whatever it is made of.
-pub type BoxIo = Box<dyn Io>;
 
 /// Why no stream could be opened. The text names the address and the cause in one line.
 #[derive(Debug, thiserror::Error)]
@@ -209,7 +203,7 @@ pub async fn upgrade(
     docker: &Address,
     upgrade: Upgrade,
     headers: &[(&'static str, String)],
-) -> Result<hyper::upgrade::Upgraded, DialError> {
+) -> Result<BoxIo, DialError> {
     let refused = |status, reason: String| DialError::Refused {
         address: docker.to_string(),
         path: upgrade.path(),
@@ -245,9 +239,10 @@ pub async fn upgrade(
             .unwrap_or_default();
         return Err(refused(status.as_u16(), docker_message(status, &body)));
     }
-    hyper::upgrade::on(response)
+    let upgraded = hyper::upgrade::on(response)
         .await
-        .map_err(|error| refused(0, chain(&error)))
+        .map_err(|error| refused(0, chain(&error)))?;
+    Ok(Box::new(TokioIo::new(upgraded)))
 }
 
 /// The text of a Docker JSON error (`{"message": …}`), or the HTTP status when there is none.

@@ -3,13 +3,11 @@
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use hyper_util::rt::TokioIo;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt};
 use tonic::transport::{Endpoint, Server};
 use tonic::{Request, Response, Status, Streaming};
-use tower::service_fn;
 
 use super::exec::Api;
 use crate::proto::controller::controller_client::ControllerClient;
@@ -75,15 +73,9 @@ impl Fake {
                 .add_service(service)
                 .serve_with_incoming(tokio_stream::once(Ok::<_, std::io::Error>(theirs))),
         );
-        let mut ours = Some(ours);
-        let channel = Endpoint::from_static("http://fake")
-            .connect_with_connector(service_fn(move |_| {
-                let stream = ours.take().ok_or_else(|| std::io::Error::other("gone"));
-                async move { stream.map(TokioIo::new) }
-            }))
-            .await
-            .unwrap();
-        ControllerClient::new(channel)
+        let endpoint = Endpoint::from_static("http://fake");
+        let channel = crate::stream::channel(Box::new(ours), endpoint, "server").await;
+        ControllerClient::new(channel.unwrap())
     }
 
     fn start(&self, request: ExecRequest) -> Result<Response<ExecResponse>, Status> {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use buildx::builder::node::Driver;
 use buildx::engine::address::Address;
 use buildx::engine::dial::{Upgrade, upgrade};
-use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -127,8 +126,8 @@ async fn tls_engine(certificates: &Certificates, docker: Address) -> String {
             let (acceptor, docker) = (acceptor.clone(), docker.clone());
             tokio::spawn(async move {
                 let mut client = acceptor.accept(stream).await.ok()?;
-                let engine = upgrade(&docker, Upgrade::Grpc, &[]).await.ok()?;
-                tokio::io::copy_bidirectional(&mut client, &mut TokioIo::new(engine))
+                let mut engine = upgrade(&docker, Upgrade::Grpc, &[]).await.ok()?;
+                tokio::io::copy_bidirectional(&mut client, &mut engine)
                     .await
                     .ok()
             });

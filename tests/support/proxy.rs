@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use buildx::engine::address::Address;
 use buildx::engine::dial::{Upgrade, upgrade};
-use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
@@ -141,10 +140,9 @@ async fn pass(
         while client.read(&mut sink).await.is_ok_and(|n| n > 0) {}
         return;
     }
-    let Ok(engine) = upgrade(&docker, Upgrade::Grpc, &[]).await else {
+    let Ok(mut engine) = upgrade(&docker, Upgrade::Grpc, &[]).await else {
         return;
     };
-    let mut engine = TokioIo::new(engine);
     match fault {
         Fault::CutAfter(limit) => {
             let (from_engine, mut to_engine) = tokio::io::split(engine);

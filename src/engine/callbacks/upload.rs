@@ -109,25 +109,8 @@ mod tests {
     use super::*;
 
     async fn pull(uploads: &Uploads, url: &str) -> Result<(Vec<u8>, usize), Status> {
-        let (near, far) = tokio::io::duplex(1 << 16);
         let routes = tonic::service::Routes::new(uploads.service());
-        tokio::spawn(async move {
-            let service = hyper_util::service::TowerToHyperService::new(routes.prepare());
-            let _ = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new())
-                .serve_connection(hyper_util::rt::TokioIo::new(far), service)
-                .await;
-        });
-        let mut near = Some(hyper_util::rt::TokioIo::new(near));
-        let connect = tower::service_fn(move |_: http::Uri| {
-            let io = near
-                .take()
-                .ok_or_else(|| std::io::Error::other("one connection only"));
-            async move { io }
-        });
-        let channel = tonic::transport::Endpoint::from_static("http://engine")
-            .connect_with_connector(connect)
-            .await
-            .unwrap();
+        let (channel, _serving) = crate::engine::callbacks::engine(routes).await;
         let mut client =
             bollard_buildkit_proto::moby::upload::v1::upload_client::UploadClient::new(channel);
         let mut request = Request::new(tokio_stream::empty());

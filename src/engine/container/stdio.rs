@@ -13,8 +13,9 @@ use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::engine::address::Address;
-use crate::engine::dial::{BoxIo, give};
+use crate::engine::dial::give;
 use crate::engine::docker::{ApiError, api};
+use crate::stream::BoxIo;
 
 /// Largest frame of output that is decoded at once, in bytes.
 const FRAME: usize = 1 << 20;

@@ -1,5 +1,6 @@
 //! One connection of a client: the bytes, and who is at the other end.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::pin::Pin;
@@ -9,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
 use super::Life;
+use crate::stream::BoxIo;
 use crate::term::escape;
 
 /// Who is at the other end of a connection. Calls find it in their request's extensions.
@@ -81,20 +83,25 @@ impl Drop for Seat {
 }
 
 /// A stream that is counted while it is open.
-#[derive(Debug)]
-pub struct Connection<S> {
-    stream: S,
+pub struct Connection {
+    stream: BoxIo,
     seat: Seat,
 }
 
-impl<S> Connection<S> {
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Connection").field(&self.seat).finish()
+    }
+}
+
+impl Connection {
     /// The stream of the one who has the seat.
-    pub fn new(stream: S, seat: Seat) -> Self {
+    pub fn new(stream: BoxIo, seat: Seat) -> Self {
         Self { stream, seat }
     }
 }
 
-impl<S> Connected for Connection<S> {
+impl Connected for Connection {
     type ConnectInfo = Peer;
 
     fn connect_info(&self) -> Peer {
@@ -102,7 +109,7 @@ impl<S> Connected for Connection<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
+impl AsyncRead for Connection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -112,7 +119,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Connection<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Connection<S> {
+impl AsyncWrite for Connection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
 use super::Life;
@@ -123,7 +123,7 @@ pub async fn accept(
     listener: UnixListener,
     life: Life,
     log: Log,
-    accepted: mpsc::Sender<io::Result<Connection<UnixStream>>>,
+    accepted: mpsc::Sender<io::Result<Connection>>,
 ) {
     let us = rustix::process::geteuid().as_raw();
     loop {
@@ -151,7 +151,7 @@ pub async fn accept(
         let seat = life.seat(pid.filter(|pid| *pid != 0));
         log.debug(&format!("connected: {}", seat.peer()));
         if accepted
-            .send(Ok(Connection::new(stream, seat)))
+            .send(Ok(Connection::new(Box::new(stream), seat)))
             .await
             .is_err()
         {

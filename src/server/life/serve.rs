@@ -4,7 +4,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_stream::Stream;
 use tonic::transport::Server as Transport;
 
@@ -31,14 +30,11 @@ pub const PONG: Duration = Duration::from_secs(20);
 ///
 /// # Errors
 /// Only those of a transport that cannot be set up.
-pub async fn serve<S>(
+pub async fn serve(
     server: &Arc<Server>,
-    connections: impl Stream<Item = io::Result<Connection<S>>>,
+    connections: impl Stream<Item = io::Result<Connection>>,
     stop: impl Future<Output = ()>,
-) -> Result<(), tonic::transport::Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) -> Result<(), tonic::transport::Error> {
     transport()
         .serve_with_incoming_shutdown(Service::of(server), connections, stop)
         .await
@@ -48,13 +44,10 @@ where
 ///
 /// # Errors
 /// As [`serve`].
-pub async fn serve_one<S>(
+pub async fn serve_one(
     server: &Arc<Server>,
-    connection: Connection<S>,
-) -> Result<(), tonic::transport::Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+    connection: Connection,
+) -> Result<(), tonic::transport::Error> {
     let connections = tokio_stream::once(Ok::<_, io::Error>(connection));
     transport()
         .serve_with_incoming(Service::of(server), connections)

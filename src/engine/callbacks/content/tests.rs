@@ -4,8 +4,6 @@ use super::{ContentStores, StoreAccess};
 use crate::paths::mask::Mask;
 use crate::proto::content::content_client::ContentClient;
 use crate::proto::content::{InfoRequest, ReadContentRequest, WriteContentRequest};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::service::TowerToHyperService;
 use std::path::Path;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -15,25 +13,8 @@ const WRITE: i32 = 1;
 const COMMIT: i32 = 2;
 
 async fn client(stores: &ContentStores) -> ContentClient<Channel> {
-    let (near, far) = tokio::io::duplex(1 << 16);
     let routes = tonic::service::Routes::new(stores.service());
-    tokio::spawn(async move {
-        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .serve_connection(
-                TokioIo::new(far),
-                TowerToHyperService::new(routes.prepare()),
-            )
-            .await;
-    });
-    let mut near = Some(TokioIo::new(near));
-    let connect = tower::service_fn(move |_: http::Uri| {
-        let io = near
-            .take()
-            .ok_or_else(|| std::io::Error::other("one connection only"));
-        async move { io }
-    });
-    let endpoint = tonic::transport::Endpoint::from_static("http://engine");
-    ContentClient::new(endpoint.connect_with_connector(connect).await.unwrap())
+    ContentClient::new(crate::engine::callbacks::engine(routes).await.0)
 }
 
 fn to<T>(store: &str, message: T) -> Request<T> {

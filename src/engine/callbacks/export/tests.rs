@@ -7,8 +7,6 @@ use super::{ExportSink, Exports};
 use crate::paths::mask::Mask;
 use crate::proto::filesync as wire;
 use bytes::Bytes;
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::service::TowerToHyperService;
 use proptest::prelude::*;
 use prost::Message;
 use std::collections::BTreeMap;
@@ -493,34 +491,15 @@ proptest! {
     }
 }
 
-/// A client on an in-memory connection to `exports`, and the task that serves it.
+/// A client on a connection to `exports`, and the task that serves it.
 async fn engine(
     exports: &Exports,
 ) -> (
     tonic::client::Grpc<tonic::transport::Channel>,
-    tokio::task::JoinHandle<()>,
+    tokio::task::JoinHandle<Result<(), String>>,
 ) {
-    let (near, far) = tokio::io::duplex(1 << 16);
     let routes = tonic::service::Routes::new(exports.service());
-    let serving = tokio::spawn(async move {
-        let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-            .serve_connection(
-                TokioIo::new(far),
-                TowerToHyperService::new(routes.prepare()),
-            )
-            .await;
-    });
-    let mut near = Some(TokioIo::new(near));
-    let connect = tower::service_fn(move |_: http::Uri| {
-        let io = near
-            .take()
-            .ok_or_else(|| std::io::Error::other("one connection only"));
-        async move { io }
-    });
-    let channel = tonic::transport::Endpoint::from_static("http://engine")
-        .connect_with_connector(connect)
-        .await
-        .unwrap();
+    let (channel, serving) = crate::engine::callbacks::engine(routes).await;
     (tonic::client::Grpc::new(channel), serving)
 }
 

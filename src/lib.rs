@@ -19,9 +19,10 @@
 //! * [`watch`]: tells when files of a build's context change.
 //! * [`config`]: the configuration file → one plain value.
 //! * [`signals`]: the names of the signals that processes can be sent.
+//! * [`stream`]: a byte stream of any kind, and calls over one.
 //! * [`paths`]: where state, sockets, locks and configuration live.
 //!
-//! Dependence goes one way: `paths`, `proto`, `signals` ← `engine`, `builder`, `term` ← `progress` ← `build` ←
+//! Dependence goes one way: `paths`, `proto`, `signals`, `stream` ← `engine`, `builder`, `term` ← `progress` ← `build` ←
 //! `watch`, `server` ← `client` ← `monitor` ← `tui` ← `cli`. `tui` knows neither `server` nor `engine`.
 //!
 //! # Words

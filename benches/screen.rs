@@ -97,11 +97,6 @@ struct Bench {
 }
 
 impl Bench {
-    /// Prints a value.
-    fn put(&self, what: &str, who: &str, value: f64) {
-        values::put(what, who, value);
-    }
-
     /// The screen of `buildx ARGS…`.
     fn screen(&self, args: &[&str]) -> Result<Window> {
         Window::start(self.ours.program(args), SIZE.0, SIZE.1, true)

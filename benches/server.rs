@@ -52,11 +52,6 @@ struct Bench {
 }
 
 impl Bench {
-    /// Prints a value.
-    fn put(&self, what: &str, who: &str, value: f64) {
-        values::put(what, who, value);
-    }
-
     /// The two programs, another one first in each round.
     fn sides(&self, round: usize) -> [&dyn Side; 2] {
         match round % 2 {

@@ -7,6 +7,7 @@ use anyhow::Result;
 use crate::Bench;
 use crate::direct::{KEYS, pause};
 use crate::side::Side;
+use crate::values::put;
 use crate::window::Window;
 
 /// The key: a letter that is on the screen for no other reason.
@@ -32,7 +33,7 @@ pub fn echo(bench: &Bench) -> Result<()> {
 fn direct(bench: &Bench, what: &str, keys: usize) -> Result<()> {
     let echoes = bench.ours.runtime.block_on(bench.direct.echoes(keys))?;
     for echo in echoes {
-        bench.put(what, "engine", echo.as_secs_f64());
+        put(what, "engine", echo.as_secs_f64());
     }
     Ok(())
 }
@@ -48,7 +49,7 @@ fn type_keys(bench: &Bench, what: &str, keys: usize) -> Result<()> {
         std::thread::sleep(pause(key));
         let began = window.press(KEY)?;
         let seen = window.wait_bytes(KEY.as_bytes())?;
-        bench.put(what, "ours", (seen - began).as_secs_f64());
+        put(what, "ours", (seen - began).as_secs_f64());
         if key % KEYS == 0 {
             window.send("\r")?;
             std::thread::sleep(Duration::from_millis(100));

@@ -11,6 +11,7 @@ use prost::Message;
 
 use crate::contexts::LAST_WORDS;
 use crate::side::Side;
+use crate::values::put;
 use crate::{Bench, PROMPT};
 
 /// The engine's clock is ours: it says when the step ended and when its last words came, in the trace.
@@ -29,7 +30,7 @@ pub fn failure(bench: &Bench) -> Result<()> {
         let step = step(bench)?;
         let put = |what, from: Duration, to: Duration| {
             let took = to.as_secs_f64() - from.as_secs_f64();
-            bench.put(what, "ours", took);
+            put(what, "ours", took);
         };
         put("failure.card", step.ended, card);
         put("failure.prompt", step.ended, prompt);

@@ -21,6 +21,7 @@ use buildx::tui::theme::Theme;
 
 use crate::Bench;
 use crate::counter::Counter;
+use crate::values::put;
 
 /// Columns and rows.
 const SIZE: (u16, u16) = (200, 60);
@@ -41,8 +42,8 @@ pub fn frame(bench: &Bench) -> Result<()> {
                 false => screen.print("x"),
             }
             let (cpu, bytes) = screen.draw()?;
-            bench.put(what, "ours", cpu);
-            bench.put(&format!("{what}.bytes"), "ours", bytes);
+            put(what, "ours", cpu);
+            put(&format!("{what}.bytes"), "ours", bytes);
         }
     }
     screen.prefixed('z');
@@ -51,8 +52,8 @@ pub fn frame(bench: &Bench) -> Result<()> {
         screen.print(&full(u16::try_from(run * 7 % 1000)?));
         screen.clear()?;
         let (cpu, bytes) = screen.draw()?;
-        bench.put("frame.full", "ours", cpu);
-        bench.put("frame.full.bytes", "ours", bytes);
+        put("frame.full", "ours", cpu);
+        put("frame.full.bytes", "ours", bytes);
     }
     Ok(())
 }

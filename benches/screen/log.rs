@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::record::{LONG, NEVER, RARE, SESSION, Shape, record};
+use crate::values::put;
 use crate::window::Window;
 use crate::{Bench, process};
 
@@ -29,18 +30,18 @@ pub fn log(bench: &Bench) -> Result<()> {
         window.settle(Duration::from_millis(200))?;
         let began = window.press("<")?;
         let top = window.wait("top", |screen| screen.contains("compiling unit_0 0"))?;
-        bench.put("log.top", "ours", (top - began).as_secs_f64());
-        search(bench, &mut window, "search", RARE)?;
+        put("log.top", "ours", (top - began).as_secs_f64());
+        search(&mut window, "search", RARE)?;
         window.send("\x1b")?;
         window.settle(Duration::from_millis(200))?;
-        search(bench, &mut window, "search.never", NEVER)?;
+        search(&mut window, "search.never", NEVER)?;
         let began = window.press("G")?;
         let bottom = window.wait("end", |screen| {
             screen.matches("unit_").count() > 30 && !screen.contains(RARE_LINE)
         })?;
-        bench.put("log.bottom", "ours", (bottom - began).as_secs_f64());
+        put("log.bottom", "ours", (bottom - began).as_secs_f64());
         window.settle(Duration::from_millis(200))?;
-        bench.put("memory.log", "ours", process::resident(window.pid()?)?);
+        put("memory.log", "ours", process::resident(window.pid()?)?);
         window.send("q")?;
         window.end()?;
     }
@@ -48,7 +49,7 @@ pub fn log(bench: &Bench) -> Result<()> {
 }
 
 /// From Enter to the first match on the screen, and to the count of all.
-fn search(bench: &Bench, window: &mut Window, what: &str, text: &str) -> Result<()> {
+fn search(window: &mut Window, what: &str, text: &str) -> Result<()> {
     window.send(&format!("/{text}"))?;
     window.wait("question", |screen| screen.contains(text))?;
     window.settle(Duration::from_millis(100))?;
@@ -60,12 +61,12 @@ fn search(bench: &Bench, window: &mut Window, what: &str, text: &str) -> Result<
         there(screen) && !screen.contains("(counting")
     })?;
     if text == RARE {
-        bench.put(
+        put(
             &format!("{what}.first"),
             "ours",
             (first - began).as_secs_f64(),
         );
     }
-    bench.put(what, "ours", (all - began).as_secs_f64());
+    put(what, "ours", (all - began).as_secs_f64());
     Ok(())
 }

@@ -17,6 +17,7 @@ use portable_pty::CommandBuilder;
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::side::Side;
+use crate::values::put;
 use crate::window::Window;
 use crate::{Bench, PROMPT, SIZE};
 
@@ -86,7 +87,7 @@ fn speak(bench: &Bench, window: &mut Window, who: &str, place: &str, texts: &Pat
             let began = window.press(&command)?;
             let ended = window.wait_bytes(END.as_bytes())?;
             let speed = TEXT as f64 / (ended - began).as_secs_f64();
-            bench.put(&format!("output.{place}.{look}"), who, speed);
+            put(&format!("output.{place}.{look}"), who, speed);
             // The whole text is behind this.
             window.screen();
         }
@@ -104,7 +105,7 @@ fn speak(bench: &Bench, window: &mut Window, who: &str, place: &str, texts: &Pat
         let mark = marks.find_map(|mark| mark.parse::<f64>().ok());
         if let Some(mark) = mark {
             let lag = uptime() - came.elapsed().as_secs_f64() - mark;
-            bench.put(&format!("lag.{place}"), who, lag);
+            put(&format!("lag.{place}"), who, lag);
             seen += 1;
         }
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::side::Side;
+use crate::values::put;
 use crate::window::Window;
 use crate::{Bench, process};
 
@@ -18,7 +19,7 @@ pub fn first(bench: &Bench) -> Result<()> {
     for _ in 0..bench.runs {
         bench.ours.stop()?;
         let (window, took) = open(bench)?;
-        bench.put("start.stopped", "ours", took.as_secs_f64());
+        put("start.stopped", "ours", took.as_secs_f64());
         leave(window)?;
     }
     let client = bench.ours.client()?;
@@ -30,10 +31,10 @@ pub fn first(bench: &Bench) -> Result<()> {
     for _ in 0..bench.runs {
         let began = Instant::now();
         let (mut window, took) = open(bench)?;
-        bench.put("start.running", "ours", took.as_secs_f64());
+        put("start.running", "ours", took.as_secs_f64());
         let shown = window.wait("session", |screen| screen.contains("COPY first"))?;
-        bench.put("start.shown", "ours", (shown - began).as_secs_f64());
-        bench.put("memory.start", "ours", process::resident(window.pid()?)?);
+        put("start.shown", "ours", (shown - began).as_secs_f64());
+        put("memory.start", "ours", process::resident(window.pid()?)?);
         leave(window)?;
     }
     Ok(())
@@ -64,9 +65,9 @@ pub fn idle(bench: &Bench) -> Result<()> {
         }
         let seconds = began.elapsed().as_secs_f64();
         let after = Used::of(pid)?;
-        bench.put("idle.cpu", "ours", (after.cpu - before.cpu) / seconds);
+        put("idle.cpu", "ours", (after.cpu - before.cpu) / seconds);
         let wakeups = (after.wakeups - before.wakeups) as f64 / seconds;
-        bench.put("idle.wakeups", "ours", wakeups);
+        put("idle.wakeups", "ours", wakeups);
         drop(window);
         bench.ours.stop()?;
     }

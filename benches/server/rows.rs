@@ -9,6 +9,7 @@ use tokio::task::spawn_blocking;
 use crate::direct::{self, KEYS};
 use crate::side::Side;
 use crate::terminal::Terminal;
+use crate::values::put;
 use crate::{Bench, contexts, process};
 
 /// Builds that make them at once.
@@ -40,17 +41,17 @@ fn start(bench: &Bench) -> Result<()> {
             side.stop()?;
             if side.name() == "ours" {
                 let (_, took) = bench.ours.list()?;
-                bench.put("start", "ours", took.as_secs_f64());
+                put("start", "ours", took.as_secs_f64());
                 let pid = bench.ours.client()?.info.pid;
-                bench.put("idle", "ours", process::resident(pid)?);
+                put("idle", "ours", process::resident(pid)?);
             } else {
                 let began = Instant::now();
                 let mut monitor = bench.peer.monitor()?;
                 monitor.wait("(buildx) ")?;
                 monitor.send("list\r")?;
                 let listed = monitor.wait("CURRENT_SESSION")?;
-                bench.put("start", "peer", (listed - began).as_secs_f64());
-                bench.put("idle", "peer", bench.peer.resident()?);
+                put("start", "peer", (listed - began).as_secs_f64());
+                put("idle", "peer", bench.peer.resident()?);
             }
         }
     }
@@ -76,20 +77,20 @@ fn sessions(bench: &Bench) -> Result<()> {
         futures_util::future::try_join_all(some).await
     })?;
     let after = process::resident(client.info.pid)?;
-    bench.put("session", "ours", (after - before) / bench.sessions as f64);
+    put("session", "ours", (after - before) / bench.sessions as f64);
     for _ in 0..bench.runs {
         let began = Instant::now();
         let listed = ours.runtime.block_on(ours.sessions(&client))?.len();
-        bench.put("list.call", "ours", began.elapsed().as_secs_f64());
+        put("list.call", "ours", began.elapsed().as_secs_f64());
         ensure!(listed > bench.sessions, "only {listed} sessions are there");
         let (shown, took) = ours.list()?;
-        bench.put("list.command", "ours", took.as_secs_f64());
+        put("list.command", "ours", took.as_secs_f64());
         ensure!(shown > bench.sessions, "only {shown} sessions are shown");
     }
     for _ in 0..bench.runs {
         ours.kill(&ours.client()?)?;
         let (shown, took) = ours.list()?;
-        bench.put("again", "ours", took.as_secs_f64());
+        put("again", "ours", took.as_secs_f64());
         ensure!(
             shown > bench.sessions,
             "only {shown} sessions have come back"
@@ -109,7 +110,7 @@ fn prompt(bench: &Bench) -> Result<()> {
             let mut terminal = side.debug(&bench.contexts.failing()?)?;
             let failed = terminal.wait("ERROR")?;
             let usable = terminal.wait(PROMPT)?;
-            bench.put("prompt", side.name(), (usable - failed).as_secs_f64());
+            put("prompt", side.name(), (usable - failed).as_secs_f64());
             leave(side, terminal)?;
         }
     }
@@ -177,7 +178,7 @@ fn type_keys(bench: &Bench, side: &dyn Side, what: &str, keys: usize) -> Result<
         let began = Instant::now();
         terminal.send("x")?;
         let seen = terminal.wait("x")?;
-        bench.put(what, side.name(), (seen - began).as_secs_f64());
+        put(what, side.name(), (seen - began).as_secs_f64());
         if key % KEYS == 0 {
             terminal.send("\r")?;
             terminal.wait(&"x".repeat(KEYS))?;
@@ -190,7 +191,7 @@ fn type_keys(bench: &Bench, side: &dyn Side, what: &str, keys: usize) -> Result<
 fn direct_keys(bench: &Bench, what: &str, keys: usize) -> Result<()> {
     let echoes = bench.ours.runtime.block_on(bench.direct.echoes(keys))?;
     for echo in echoes {
-        bench.put(what, "engine", echo.as_secs_f64());
+        put(what, "engine", echo.as_secs_f64());
     }
     Ok(())
 }
@@ -204,7 +205,7 @@ fn output(bench: &Bench) -> Result<()> {
             terminal.send("sh /speak\r")?;
             let ended = terminal.wait(contexts::SPOKEN_ALL)?;
             let speed = contexts::spoken_bytes() / (ended - began).as_secs_f64();
-            bench.put("output", side.name(), speed);
+            put("output", side.name(), speed);
             leave(side, terminal)?;
         }
         let runtime = &bench.ours.runtime;
@@ -218,7 +219,7 @@ fn output(bench: &Bench) -> Result<()> {
             program.end().await?;
             anyhow::Ok(contexts::spoken_bytes() / (ended - began).as_secs_f64())
         })?;
-        bench.put("output.bare", "engine", speed);
+        put("output.bare", "engine", speed);
         // Both others print to a terminal, which has its price.
         let (mut terminal, end) = Terminal::open()?;
         let speed = runtime.block_on(async {
@@ -230,7 +231,7 @@ fn output(bench: &Bench) -> Result<()> {
             program.end().await?;
             anyhow::Ok(contexts::spoken_bytes() / (ended - began).as_secs_f64())
         })?;
-        bench.put("output", "engine", speed);
+        put("output", "engine", speed);
     }
     Ok(())
 }
@@ -247,7 +248,7 @@ fn log(bench: &Bench) -> Result<()> {
     let found = sessions.into_iter().find(|found| found.id == session);
     let kept = found.context("the session is gone")?.trace_bytes;
     ensure!(kept >= LONG, "only {kept} bytes of the log were kept");
-    bench.put("log.speed", "ours", LONG as f64 / took);
+    put("log.speed", "ours", LONG as f64 / took);
     let started = ours.runtime.block_on(client.api.clone().exec(ExecRequest {
         session,
         arguments: vec!["/bin/sh".into()],
@@ -262,7 +263,7 @@ fn log(bench: &Bench) -> Result<()> {
         let began = Instant::now();
         let mut terminal = ours.terminal(&["debug", "attach", &id])?;
         let seen = terminal.wait(PROMPT)?;
-        bench.put("attach", "ours", (seen - began).as_secs_f64());
+        put("attach", "ours", (seen - began).as_secs_f64());
     }
     Ok(())
 }

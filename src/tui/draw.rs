@@ -64,8 +64,12 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
             );
         }
     }
-    let empty = app.view().is_none();
+    let empty = app.view().is_none() && app.complete;
     for (pane, place) in &layout.panes {
+        // Panes of a session say nothing without one.
+        if empty && !matches!(pane, Pane::Sessions | Pane::Shell) {
+            continue;
+        }
         let look = Look {
             theme,
             keymap: &app.setup.keymap,
@@ -112,8 +116,12 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
             cursor = here;
         }
     }
-    if empty && app.complete {
-        draw_empty(app, area, buf);
+    if empty {
+        let panes = layout.panes.iter();
+        let others = panes.filter(|(pane, _)| !matches!(pane, Pane::Sessions | Pane::Shell));
+        if let Some(place) = others.map(|(_, place)| *place).reduce(Rect::union) {
+            draw_empty(app, place, buf);
+        }
     }
     if let Some(footer) = layout.footer {
         let at = draw_footer(app, footer, buf);

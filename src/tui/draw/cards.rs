@@ -5,32 +5,35 @@ use ratatui::layout::Rect;
 
 use super::super::action::Action;
 use super::super::app::{App, Link};
-use super::super::pane::text::{cells, clear, middle, put, window};
+use super::super::pane::text::{cells, clear, cut, middle, put, window};
 use super::super::theme::{Mark, Role};
 
+/// What to press or to type when there is nothing to show, in the middle of `area`.
 pub(super) fn draw_empty(app: &App, area: Rect, buf: &mut Buffer) {
     let theme = &app.setup.theme;
     let keys = &app.setup.keymap;
-    let lines = [
+    let key = |action| keys.key(action).unwrap_or_default();
+    let mut lines = vec![
         "No sessions.".to_owned(),
         String::new(),
-        format!(
-            "{} builds a directory, {} attaches by id; or in another terminal:",
-            keys.key(Action::NewSession).unwrap_or_default(),
-            keys.key(Action::AttachId).unwrap_or_default()
-        ),
-        "    buildx build -t app .".to_owned(),
-        "    buildx debug build .".to_owned(),
+        format!("{} builds a directory", key(Action::NewSession)),
+        format!("{} attaches to a session by its id", key(Action::AttachId)),
+        String::new(),
+        "or in another terminal:".to_owned(),
+        "  buildx build -t app .".to_owned(),
+        "  buildx debug build .".to_owned(),
     ];
+    if lines.len() > usize::from(area.height) {
+        lines.retain(|line| !line.is_empty());
+    }
     let widest = lines.iter().map(|line| cells(line)).max().unwrap_or(0);
-    let x = area.x
-        + area
-            .width
-            .saturating_sub(u16::try_from(widest).unwrap_or(area.width))
-            / 2;
-    let top = area.y + area.height.saturating_sub(5) / 2;
-    for (line, y) in lines.iter().zip(top..) {
-        put(buf, area, x, y, line, theme.style(Role::Text));
+    let half =
+        |room: u16, taken: usize| room.saturating_sub(u16::try_from(taken).unwrap_or(room)) / 2;
+    let x = area.x + half(area.width, widest);
+    let top = area.y + half(area.height, lines.len());
+    for (line, y) in lines.iter().zip(top..area.bottom()) {
+        let line = cut(line, usize::from(area.width), theme.ellipsis());
+        put(buf, area, x, y, &line, theme.style(Role::Text));
     }
 }
 

@@ -8,12 +8,13 @@
 //! A build that has such a step solves it with the cache ignored, which the engine does not merge
 //! with the remembered failure. That works once: the failure of a step whose cache was ignored would
 //! meet every later build. So of the held states of one step at most one is of that kind, and it is
-//! let go when another build comes to the step.
+//! let go when another build comes to the step. Builds that run at the same time share steps, also one
+//! that ignores the cache with one that does not: then the failure of either is of that kind.
 //!
 //! A held step also holds its cache mounts: another build that mounts the same cache would find it
 //! empty. So a state in which nobody works is let go for such a build, too.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use prost::Message;
@@ -132,6 +133,16 @@ pub fn steps(definition: &pb::Definition) -> Vec<Step> {
     steps.filter_map(|bytes| Step::of_op(bytes)).collect()
 }
 
+/// The steps of a definition of which the cache is ignored already, as with `--no-cache`.
+pub fn uncached(definition: &pb::Definition) -> HashSet<StepKey> {
+    let ignored = |step: &Step| {
+        let metadata = definition.metadata.get(&step.vertex);
+        metadata.is_some_and(|metadata| metadata.ignore_cache)
+    };
+    let steps = steps(definition).into_iter().filter(ignored);
+    steps.map(|step| step.key).collect()
+}
+
 /// The same definition, with the cache ignored for some vertices. The digests stay as they are.
 pub fn ignoring_cache(definition: &pb::Definition, vertices: &[String]) -> pb::Definition {
     let mut definition = definition.clone();
@@ -185,6 +196,12 @@ struct Running {
     engine: String,
     session: String,
     steps: Vec<Step>,
+    /// The steps of which it ignores the cache.
+    uncached: HashSet<StepKey>,
+    /// Those of which a build does that ran at the same time.
+    shared: HashSet<StepKey>,
+    /// It comes to no other step.
+    over: bool,
     seen: watch::Receiver<Seen>,
 }
 
@@ -197,11 +214,44 @@ struct Held {
     yields: mpsc::Sender<Yield>,
 }
 
+impl Inner {
+    /// The steps of which a build that runs on `engine` ignores the cache.
+    fn uncached(&self, engine: &str) -> HashSet<StepKey> {
+        let builds = self.running.values();
+        let builds = builds.filter(|build| build.engine == engine);
+        builds.flat_map(|build| &build.uncached).copied().collect()
+    }
+}
+
 /// An entry; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Entry {
     holds: Arc<Holds>,
     number: u64,
+}
+
+impl Entry {
+    /// The build ignores the cache of these steps from now on.
+    pub fn ignores(&self, keys: &HashSet<StepKey>) {
+        let mut inner = self.holds.lock();
+        let Some(own) = inner.running.get_mut(&self.number) else {
+            return;
+        };
+        own.uncached.extend(keys);
+        let engine = own.engine.clone();
+        for (number, other) in &mut inner.running {
+            if *number != self.number && other.engine == engine {
+                other.shared.extend(keys);
+            }
+        }
+    }
+
+    /// The build has ended, and only its failure is still to be held.
+    pub fn over(&self) {
+        if let Some(own) = self.holds.lock().running.get_mut(&self.number) {
+            own.over = true;
+        }
+    }
 }
 
 impl Drop for Entry {
@@ -249,6 +299,9 @@ impl Holds {
                 engine: engine.to_owned(),
                 session: session.to_owned(),
                 steps: steps.clone(),
+                uncached: HashSet::new(),
+                shared: inner.uncached(engine),
+                over: false,
                 seen,
             };
             inner.running.insert(number, running);
@@ -273,7 +326,7 @@ impl Holds {
         (entry, bypass)
     }
 
-    /// The failed `step` of a session is about to be held. `uncached`: its cache was ignored.
+    /// The failed `step` of a session is about to be held; `entry` is that of its build.
     ///
     /// # Errors
     /// The session of a running build that is still to come to the step.
@@ -282,13 +335,18 @@ impl Holds {
         engine: &str,
         session: &str,
         step: Step,
-        uncached: bool,
+        entry: Option<&Entry>,
         yields: mpsc::Sender<Yield>,
     ) -> Result<Entry, String> {
         let mut inner = self.lock();
+        let build = entry.and_then(|entry| inner.running.get(&entry.number));
+        let uncached = build.is_some_and(|build| {
+            build.uncached.contains(&step.key) || build.shared.contains(&step.key)
+        });
         let to_come = inner.running.values().find(|build| {
             build.engine == engine
                 && build.session != session
+                && !build.over
                 && build.steps.iter().any(|other| {
                     other.key == step.key && !build.seen.borrow().started(&other.vertex)
                 })
@@ -428,24 +486,22 @@ mod tests {
         let holds = Arc::new(Holds::default());
         let (yields, mut asked) = mpsc::channel(1);
         let first = holds
-            .hold("e", "s1", step("x", "v", &[]), false, yields.clone())
+            .hold("e", "s1", step("x", "v", &[]), None, yields.clone())
             .unwrap();
         let steps = vec![step("x", "v", &[]), step("y", "w", &[])];
-        let (_entry, bypass) = holds.run("e", "s2", steps.clone(), seen()).await;
+        let (second, bypass) = holds.run("e", "s2", steps.clone(), seen()).await;
         assert_eq!(bypass, ["v"]);
-        let (_entry, elsewhere) = holds.run("other", "s3", steps.clone(), seen()).await;
-        assert!(elsewhere.is_empty());
+        let (_elsewhere, none) = holds.run("other", "s3", steps.clone(), seen()).await;
+        assert!(none.is_empty());
 
         // The second failure is of the kind that cannot be passed: it gives way.
-        drop(_entry);
-        let second = {
-            let mut entry = holds.lock();
-            entry.running.clear();
-            drop(entry);
-            holds
-                .hold("e", "s2", step("x", "v", &[]), true, yields)
-                .unwrap()
-        };
+        second.ignores(&HashSet::from([key("x")]));
+        let failed = step("x", "v", &[]);
+        let held = holds
+            .hold("e", "s2", failed, Some(&second), yields)
+            .unwrap();
+        drop(second);
+        let second = held;
         let third = tokio::spawn({
             let (holds, steps) = (Arc::clone(&holds), steps.clone());
             async move { holds.run("e", "s3", steps, seen()).await.1 }
@@ -466,21 +522,58 @@ mod tests {
         let (entry, bypass) = holds.run("e", "s2", steps, seen()).await;
         assert!(bypass.is_empty());
         let (yields, _asked) = mpsc::channel(1);
-        let refused = holds.hold("e", "s1", step("x", "v", &[]), false, yields.clone());
+        let refused = holds.hold("e", "s1", step("x", "v", &[]), None, yields.clone());
         assert_eq!(refused.unwrap_err(), "s2");
         drop(entry);
         assert!(
             holds
-                .hold("e", "s1", step("x", "v", &[]), false, yields)
+                .hold("e", "s1", step("x", "v", &[]), None, yields)
                 .is_ok()
         );
+    }
+
+    /// One of them ignores the cache, and the engine runs the step once for both.
+    #[tokio::test]
+    async fn failures_of_builds_that_ran_together_give_way() {
+        let holds = Arc::new(Holds::default());
+        let steps = vec![step("x", "v", &[]), step("y", "w", &[])];
+        let (before, _) = holds.run("e", "s1", steps.clone(), seen()).await;
+        let (between, _) = holds.run("e", "s2", steps.clone(), seen()).await;
+        between.ignores(&HashSet::from([key("x")]));
+        let (after, _) = holds.run("e", "s3", steps.clone(), seen()).await;
+        let (elsewhere, _) = holds.run("other", "s4", steps.clone(), seen()).await;
+        for entry in [&before, &between, &after, &elsewhere] {
+            entry.over();
+        }
+        let uncached = |engine: &str, entry: &Entry, command: &str| {
+            let (yields, _asked) = mpsc::channel(1);
+            let step = step(command, "v", &[]);
+            let held = holds.hold(engine, "s", step, Some(entry), yields).unwrap();
+            holds.lock().held[&held.number].uncached
+        };
+        for entry in [&before, &between, &after] {
+            assert!(uncached("e", entry, "x"));
+            assert!(!uncached("e", entry, "y"));
+        }
+        assert!(!uncached("other", &elsewhere, "x"));
+    }
+
+    #[test]
+    fn steps_without_cache_are_known_by_their_definition() {
+        let definition = pb::Definition {
+            def: vec![op("true"), op("false")],
+            ..pb::Definition::default()
+        };
+        assert!(uncached(&definition).is_empty());
+        let ignoring = ignoring_cache(&definition, &[digest(&op("false"))]);
+        assert_eq!(uncached(&ignoring), HashSet::from([key("false")]));
     }
 
     #[tokio::test]
     async fn a_cache_that_is_wanted_is_asked_for_but_not_taken() {
         let holds = Arc::new(Holds::default());
         let (yields, mut asked) = mpsc::channel(1);
-        let _entry = holds.hold("e", "s1", step("x", "v", &["c"]), false, yields);
+        let _entry = holds.hold("e", "s1", step("x", "v", &["c"]), None, yields);
         let other = tokio::spawn({
             let holds = Arc::clone(&holds);
             async move {

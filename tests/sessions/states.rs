@@ -32,6 +32,24 @@ async fn a_failed_state_is_kept_and_poisons_no_other_build() {
     assert!(!kept.is_empty());
 }
 
+/// Builds of one step at once share it on the engine, and fail together.
+#[test]
+fn failures_at_once_poison_no_later_build() {
+    let server = Shared::on(engine());
+    let context = fails("at once");
+    let first = server.build(&["--no-cache"], &context).fails(1);
+    let mut seen = vec![ran_at(&first.err())];
+    for _ in 0..3 {
+        let both = [(); 2].map(|()| server.build(&[], &context).spawn());
+        for build in both {
+            seen.push(ran_at(&build.wait().err()));
+        }
+        let alone = ran_at(&server.build(&[], &context).fails(1).err());
+        assert!(!seen.contains(&alone), "the remembered failure was shown");
+        seen.push(alone);
+    }
+}
+
 #[tokio::test]
 async fn a_failed_state_is_let_go_for_a_build_from_elsewhere() {
     let server = Shared::on(engine()).configured("");

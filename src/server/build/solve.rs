@@ -44,14 +44,17 @@ impl Build {
             engine: &engine,
             session,
             definitions: Vec::new(),
-            bypass: Vec::new(),
+            entry: None,
         };
         let outcome = tokio::select! {
             biased;
             () = cancel.cancelled() => None,
             outcome = attempt.run() => Some(outcome),
         };
-        let (definitions, bypass) = (attempt.definitions, attempt.bypass);
+        let (definitions, entry) = (attempt.definitions, attempt.entry);
+        if let Some(entry) = &entry {
+            entry.over();
+        }
         match outcome {
             None => {
                 drive.fail(None).await;
@@ -75,7 +78,7 @@ impl Build {
                     session,
                     error: &error,
                     definitions: &definitions,
-                    bypassed: bypass.contains(&vertex),
+                    entry: entry.as_ref(),
                 };
                 let held = self.hold(&failure, &drive);
                 let name = drive.seen().borrow().name(&vertex);
@@ -119,7 +122,7 @@ impl Build {
             Some(step) => {
                 let (engine, session) = (failure.engine, failure.session);
                 let holds = &self.around.holds;
-                match holds.hold(engine, session, step, failure.bypassed, sender) {
+                match holds.hold(engine, session, step, failure.entry, sender) {
                     Ok(entry) => Some(entry),
                     Err(other) => {
                         self.no_state = format!(
@@ -158,7 +161,8 @@ struct Attempt<'a> {
     engine: &'a str,
     session: &'a str,
     definitions: Vec<Definition>,
-    bypass: Vec<String>,
+    /// While it runs, and until a failure is held.
+    entry: Option<Entry>,
 }
 
 impl Attempt<'_> {
@@ -180,7 +184,9 @@ impl Attempt<'_> {
             .holds
             .run(self.engine, self.session, steps.collect(), seen)
             .await;
+        let entry = self.entry.insert(entry);
         for (steps, definition) in &self.definitions {
+            entry.ignores(&holds::uncached(definition));
             let own = steps.iter().filter(|step| bypass.contains(&step.vertex));
             let own: Vec<_> = own.map(|step| step.vertex.clone()).collect();
             if own.is_empty() {
@@ -190,13 +196,13 @@ impl Attempt<'_> {
             // with its inputs: with the step that is to be passed.
             let all = holds::with_dependents(definition, &own);
             let ignoring = holds::ignoring_cache(definition, &all);
-            self.bypass.extend(all);
+            entry.ignores(&holds::uncached(&ignoring));
             // In the same build the frontend's own refs then find the step done.
             self.drive.definition(ignoring).await?;
         }
         let references: Vec<String> = refs.into_iter().map(|(_, one)| one.id).collect();
         self.drive.evaluate(&references).await?;
-        drop(entry);
+        self.entry = None;
         let response = self.drive.succeed(result.clone()).await;
         Ok((result, response.map_err(Ended::Over)?))
     }
@@ -207,7 +213,7 @@ struct Failure<'a> {
     session: &'a str,
     error: &'a BuildError,
     definitions: &'a [Definition],
-    bypassed: bool,
+    entry: Option<&'a Entry>,
 }
 
 pub(super) struct Solved {

@@ -16,7 +16,7 @@
 mod end;
 pub mod words;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 
 use super::log::Piece;
@@ -120,6 +120,8 @@ pub struct Sentences {
     speaker: Option<(StepId, Nanos)>,
     /// The step that the last sentence named: lines of its log can follow.
     named: Option<StepId>,
+    /// Names of steps of which it is said that they were cached.
+    cached: HashSet<String>,
 }
 
 impl Sentences {
@@ -191,6 +193,11 @@ impl Sentences {
             .partition(|id| trace.steps.get(*id).is_some_and(Step::completed));
         let stop = |id: &StepId| trace.steps.get(*id).and_then(|s| s.latest()?.stop);
         ended.sort_by_key(|id| (stop(id), *id));
+        // An engine looks at steps from the last one back; numbers are in their names.
+        let cached = |id: &StepId| trace.steps.get(*id).filter(|step| step.cached);
+        ended.sort_by_cached_key(|id| {
+            cached(id).map_or((true, ""), |step| (false, step.name.as_str()))
+        });
         // The end of the one that speaks belongs to its lines.
         ended.sort_by_key(|id| self.named != Some(*id));
         for id in ended {
@@ -305,7 +312,9 @@ impl Sentences {
         told.seen = None;
         // An engine looks at a step several times; the first end is news, and a later one that took its time.
         let news = !again || begun || !step.error.is_empty();
-        if matters && news {
+        // With a step of another build that it has in memory, an engine tells of that one, too.
+        let twin = step.cached && !begun && !self.cached.insert(step.name.clone());
+        if matters && news && !twin {
             out.push_str(&ends(step, &label, begun || again));
             self.named = None;
         }

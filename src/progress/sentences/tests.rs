@@ -63,6 +63,22 @@ fn a_step_begins_speaks_and_ends() {
 }
 
 #[test]
+fn cached_steps_are_told_once_and_in_order() {
+    let mut b = bench();
+    let names = ["[3/6] RUN c", "[3/6] RUN c", "[2/6] RUN b", "[1/6] RUN a"];
+    let mut all = message();
+    for (number, name) in names.into_iter().enumerate() {
+        all = all.vertex(name, Some(0), Some(0)).cached();
+        all.0.vertexes[number].digest = format!("sha256:{number}");
+    }
+    b.at(0, all);
+    assert_eq!(
+        b.said(),
+        "Step 1 of 6 was cached: RUN a.\nStep 2 of 6 was cached: RUN b.\nStep 3 of 6 was cached: RUN c.\n"
+    );
+}
+
+#[test]
 fn each_end_has_its_words() {
     let failed = "process \"/bin/sh -c make\" did not complete successfully: exit code: 3";
     for (m, expected) in [

@@ -131,8 +131,10 @@ pub(super) fn draw_toast(app: &App, area: Rect, footer: Option<Rect>, buf: &mut 
         usize::from(area.width).saturating_sub(4),
         theme.ellipsis(),
     );
-    let mark = if error { Mark::Failed } else { Mark::Ok };
-    let line = format!(" {} {text} ", theme.glyph(mark));
+    let line = match error {
+        true => format!(" {} {text} ", theme.glyph(Mark::Failed)),
+        false => format!(" {text} "),
+    };
     let width = u16::try_from(cells(&line)).unwrap_or(area.width);
     let place = Rect {
         x: area.right().saturating_sub(width),

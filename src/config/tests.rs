@@ -243,7 +243,7 @@ fn the_screen_is_read_and_checked() {
         ),
         (
             "[tui.keys]\nzoom = \"x\"",
-            "FILE:1: tui.keys.cancel: x already means zoom; give one of them another key",
+            "FILE:2: tui.keys.zoom: x already means cancel; give one of them another key",
         ),
     ];
     for (text, expected) in table {

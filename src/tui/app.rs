@@ -342,6 +342,17 @@ impl App {
             };
             self.zoom = false;
         }
+        // A build that has ended meanwhile need not be stopped.
+        if let Some(Layer::Ask {
+            yes: Yes::Stop(id), ..
+        }) = &self.layer
+        {
+            let view = self.views.get(id);
+            let building = view.is_some_and(|view| view.session.state() == SessionState::Building);
+            if !building {
+                self.layer = None;
+            }
+        }
         self.resize_shells(effects);
         effects.extend(self.ask_for_lines());
         let title = self.window_title();

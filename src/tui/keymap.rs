@@ -295,9 +295,14 @@ fn bindings(changes: &BTreeMap<String, String>) -> Result<Vec<(Key, &'static Spe
                 *known == key && listen_alike(spec.scope, other.scope) && !shadows(spec, other)
             });
             if let Some((_, other)) = clash {
+                // The one that was changed is the one to change again.
+                let changed = |spec: &Spec| changes.contains_key(spec.name);
+                let (named, means) = match changed(spec) || !changed(other) {
+                    true => (spec.name, other.name),
+                    false => (other.name, spec.name),
+                };
                 return Err(format!(
-                    "keys.{}: {key} already means {}; give one of them another key",
-                    spec.name, other.name
+                    "keys.{named}: {key} already means {means}; give one of them another key"
                 ));
             }
             bindings.push((key, spec));

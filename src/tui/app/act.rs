@@ -363,7 +363,13 @@ impl App {
             .view()
             .filter(|view| view.session.state() == SessionState::Building)
             .map(|view| (view.session.id.clone(), view.name()));
+        let stopping = self
+            .stopping
+            .as_ref()
+            .map(|stopping| stopping.session.clone());
         match building {
+            // It is on its way, and its message says how to take it back.
+            Some((id, _)) if stopping.as_ref() == Some(&id) => {}
             Some((id, name)) => self.ask(format!("Stop the build of {name}?"), Yes::Stop(id)),
             None => self.say("no build runs in this session"),
         }

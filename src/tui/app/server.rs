@@ -219,8 +219,9 @@ impl App {
         self.shown.remove(id);
         let mut effects = vec![Effect::Unfollow(id.to_owned())];
         if self.leaving.as_deref() == Some(id) {
+            let name = view.as_ref().map_or_else(|| id.to_owned(), View::name);
             effects.push(Effect::Leave {
-                lines: vec![format!("Session {id} has ended.")],
+                lines: vec![format!("Session {name} has ended.")],
                 code: self.code,
             });
         }

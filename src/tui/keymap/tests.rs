@@ -40,7 +40,7 @@ fn conflicts_and_words_that_mean_nothing_are_told() {
     let table = [
         (
             ("zoom", "r"),
-            "keys.reload: r already means zoom; give one of them another key",
+            "keys.zoom: r already means reload; give one of them another key",
         ),
         (
             ("zom", "r"),

@@ -158,7 +158,9 @@ fn session(
     }
     let looks = |role| if whole { style } else { theme.style(role) };
     let pointer = if here { theme.pointer() } else { " " };
-    let number = format!("{pointer}{} ", index + 1);
+    // As wide as the last one, so that names stand below each other.
+    let width = app.order.len().to_string().len();
+    let number = format!("{pointer}{:>width$} ", index + 1);
     let x = put(buf, place, place.x, place.y, &number, style);
     let time = span::rough(view.build.elapsed(session, look.now));
     // Longer words are rare; names have the room.

@@ -32,6 +32,22 @@ fn commands_say_what_there_is() {
 }
 
 #[test]
+fn a_terminal_that_can_show_no_screen_gets_lines_and_the_reason() {
+    let server = Shared::on(engine());
+    let mut program = CommandBuilder::new(PROGRAM);
+    program.args(["debug", "--root"]);
+    program.arg(server.root());
+    let mut program = clean(&server, program);
+    program.env("TERM", "dumb");
+    let mut pty = Pty::spawn(program, 24, 80);
+    pty.wait_until("the reason and the prompt", |screen| {
+        screen.contains("cannot show a screen") && screen.trim_end().ends_with("(buildx)")
+    });
+    pty.send("exit\r");
+    assert_eq!(pty.wait(), 0);
+}
+
+#[test]
 fn history_and_completion() {
     let server = Shared::on(engine());
     let mut pty = debug(&server, &[]);

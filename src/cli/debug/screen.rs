@@ -25,6 +25,9 @@ use crate::tui::shell::screen::colour::Depth;
 use crate::tui::theme::Theme;
 use crate::tui::zone::Zone;
 
+/// Said where the full screen would be used.
+const DUMB: &str = "this terminal cannot show a screen (TERM is dumb or not set): here is the monitor in lines; help lists its commands";
+
 /// Whether the full screen is used. `progress`: the user has said how the build is to be shown.
 ///
 /// # Errors
@@ -43,7 +46,12 @@ pub(super) fn wanted(flags: &Flags, env: &Env, progress: bool) -> Result<bool, S
                 .to_owned(),
         ),
         Some(Ui::Tui) => Ok(true),
-        None => Ok(there && !dumb && !progress),
+        None => {
+            if there && dumb && !progress {
+                eprintln!("{DUMB}");
+            }
+            Ok(there && !dumb && !progress)
+        }
     }
 }
 

@@ -70,9 +70,13 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
         if let Some(prompt) = copy.prompt() {
             let sign = if prompt.backward { '?' } else { '/' };
             right = format!("{sign}{}  {right}", prompt.text);
-        } else if let Some((at, count)) = copy.matches() {
-            let at = at.map_or_else(|| "-".to_owned(), |at| (at + 1).to_string());
-            right = format!("match {at}/{count}  {right}");
+        } else if let Some(found) = copy.matches() {
+            let found = match found {
+                (_, 0) => "no match".to_owned(),
+                (Some(at), count) => format!("match {at}/{count}"),
+                (None, count) => format!("match -/{count}"),
+            };
+            right = format!("{found}  {right}");
         }
         return (left, right);
     }
@@ -137,3 +141,6 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
     }
     (left, right.join("  "))
 }
+
+#[cfg(test)]
+mod tests;

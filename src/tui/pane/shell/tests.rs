@@ -1,0 +1,64 @@
+use bytes::Bytes;
+use crossterm::event::{KeyCode, KeyModifiers};
+
+use super::*;
+use crate::proto::controller::attach_output::Output;
+use crate::tui::fixture::{Screen, at, samples, screen};
+use crate::tui::msg::{Msg, ShellMsg, Tab};
+
+/// A failed build with a new shell that has written this.
+fn shell((columns, rows): (u16, u16), output: &str) -> (App, Tab) {
+    let mut app = Screen::new(columns, rows).app();
+    samples::failed().tell(&mut app, 45.0);
+    keys(&mut app, "I");
+    let tab = app.shells[0].tab;
+    tell(
+        &mut app,
+        tab,
+        Output::Data(Bytes::copy_from_slice(output.as_bytes())),
+    );
+    (app, tab)
+}
+
+fn tell(app: &mut App, tab: Tab, output: Output) {
+    app.update(at(50.0), Msg::Shell(tab, ShellMsg::Output(output)));
+}
+
+/// Types letters; `\r` is Enter, `\x01` the prefix.
+fn keys(app: &mut App, letters: &str) {
+    for letter in letters.chars() {
+        let event = match letter {
+            '\r' => App::press(KeyCode::Enter, KeyModifiers::NONE),
+            '\x01' => App::press(KeyCode::Char('a'), KeyModifiers::CONTROL),
+            letter => App::press(KeyCode::Char(letter), KeyModifiers::NONE),
+        };
+        app.update(at(50.0), Msg::Key(event));
+    }
+}
+
+/// The row of the screen with the title of the shell.
+fn title_row(app: &App) -> String {
+    let shown = screen(app);
+    let row = shown.lines().rev().find(|row| row.contains("─ shell"));
+    row.unwrap_or_else(|| panic!("{shown}")).to_owned()
+}
+
+#[test]
+fn matches_are_counted_from_one() {
+    let lines: Vec<String> = (1..=300).map(|line| line.to_string()).collect();
+    let (mut app, _) = shell((120, 40), &lines.join("\r\n"));
+    keys(&mut app, "\x01[/123\r");
+    assert!(
+        title_row(&app).contains("match 1/1 "),
+        "{}",
+        title_row(&app)
+    );
+    keys(&mut app, "/29\r");
+    assert!(title_row(&app).contains("/13 "), "{}", title_row(&app));
+    keys(&mut app, "/nothing\r");
+    assert!(
+        title_row(&app).contains(" no match "),
+        "{}",
+        title_row(&app)
+    );
+}

@@ -3,11 +3,14 @@
 use std::time::Instant;
 
 use bytes::Bytes;
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyCode, KeyEvent};
 
-use super::super::layer::Layer;
+use super::super::action::Action;
+use super::super::keymap::Key;
+use super::super::layer::{Layer, help};
 use super::super::layout::Pane;
 use super::super::msg::{Effect, ShellMsg, Tab};
+use super::super::shell::copy::Command;
 use super::super::shell::{Kind, Shell, Told};
 use super::{App, Yes};
 use crate::monitor::parse::Process;
@@ -400,9 +403,8 @@ impl App {
         }
         if shell.ended() {
             let tab = shell.tab;
-            use crossterm::event::KeyCode::{Enter, Esc};
             return match event.code {
-                Enter | Esc => self.close_shell(tab),
+                KeyCode::Enter | KeyCode::Esc => self.close_shell(tab),
                 _ => {
                     self.say("the program has ended; Enter closes its pane");
                     Vec::new()
@@ -432,7 +434,21 @@ impl App {
         input(tab, bytes)
     }
 
+    /// The key that opens the help from the scrollback, where `?` searches.
+    pub fn scrollback_help(&self) -> Option<Key> {
+        let mut keys = self.setup.keymap.keys(Action::Help);
+        keys.find(|key| {
+            let typed = matches!(key.code, KeyCode::Char(_));
+            !typed && Command::of(&KeyEvent::new(key.code, key.modifiers)).is_none()
+        })
+    }
+
     fn copy_key(&mut self, event: KeyEvent) -> Vec<Effect> {
+        let help = self.scrollback_help();
+        if help.is_some() && Key::of(&event) == help {
+            self.layer = Some(Layer::Help(help::State::scrollback(&self.setup.keymap)));
+            return Vec::new();
+        }
         let Some(shell) = self.shell_mut() else {
             return Vec::new();
         };

@@ -8,6 +8,7 @@ use super::super::app::App;
 use super::super::layer::Layer;
 use super::super::layout::Pane;
 use super::super::pane::text::{cells, fill, put};
+use super::super::shell::copy::{COMMANDS, Command, Kind};
 use super::super::theme::Role;
 use crate::proto::controller::SessionState;
 
@@ -21,11 +22,36 @@ pub(super) fn draw_footer(app: &App, place: Rect, buf: &mut Buffer) -> Option<Po
         return None;
     }
     let shell = app.focus == Pane::Shell;
-    let word = match (shell, app.prefixed.is_some()) {
+    let prefixed = app.prefixed.is_some();
+    if shell
+        && !prefixed
+        && let Some((word, keys)) = scrollback(app)
+    {
+        draw_keys(app, place, word, None, keys, buf);
+        return None;
+    }
+    let word = match (shell, prefixed) {
         (true, false) => "SHELL",
         (true, true) => "PREFIX",
         (false, _) => "NAV",
     };
+    let before = (shell && !prefixed).then(|| format!("{} then:", app.setup.keymap.prefix));
+    let key = |action| Some((app.setup.keymap.key(action)?, spec_of(action)?.short));
+    let keys = footer_actions(app).into_iter().filter_map(key).collect();
+    draw_keys(app, place, word, before, keys, buf);
+    None
+}
+
+/// A word, what is to be pressed before, and keys with what they do, as many as fit.
+fn draw_keys(
+    app: &App,
+    place: Rect,
+    word: &str,
+    before: Option<String>,
+    keys: Vec<(String, &str)>,
+    buf: &mut Buffer,
+) {
+    let theme = &app.setup.theme;
     let mut x = put(
         buf,
         place,
@@ -34,25 +60,65 @@ pub(super) fn draw_footer(app: &App, place: Rect, buf: &mut Buffer) -> Option<Po
         word,
         theme.style(Role::Key),
     ) + 1;
-    if shell && app.prefixed.is_none() {
-        let text = format!("{} then:", app.setup.keymap.prefix);
-        x = put(buf, place, x, place.y, &text, theme.style(Role::Dim)) + 1;
+    if let Some(before) = before {
+        x = put(buf, place, x, place.y, &before, theme.style(Role::Dim)) + 1;
     }
-    for action in footer_actions(app) {
-        let Some(spec) = spec_of(action) else {
-            continue;
-        };
-        let Some(key) = app.setup.keymap.key(action) else {
-            continue;
-        };
-        let width = cells(&key) + cells(spec.short) + 3;
+    for (key, about) in keys {
+        let width = cells(&key) + cells(about) + 3;
         if usize::from(place.right().saturating_sub(x)) < width {
             break;
         }
         x = put(buf, place, x, place.y, &key, theme.style(Role::Key)) + 1;
-        x = put(buf, place, x, place.y, spec.short, theme.style(Role::Text)) + 2;
+        x = put(buf, place, x, place.y, about, theme.style(Role::Text)) + 2;
     }
-    None
+}
+
+/// What the keys do in the scrollback.
+fn scrollback(app: &App) -> Option<(&'static str, Vec<(String, &'static str)>)> {
+    use Command as C;
+    let copy = app.shell()?.copy.as_ref()?;
+    if copy.prompt().is_some() {
+        let keys = [("Enter", "search"), ("Esc", "give up"), ("Ctrl-u", "clear")];
+        let keys = keys.map(|(key, about)| (key.to_owned(), about));
+        return Some(("SEARCH", keys.into()));
+    }
+    let found = copy.matches().is_some_and(|(_, count)| count > 0);
+    let commands: &[C] = match (copy.selecting().is_some(), found) {
+        (true, _) => &[
+            C::Copy,
+            C::OtherEnd,
+            C::Back,
+            C::Select(Kind::Rows),
+            C::Leave,
+        ],
+        (false, true) => &[
+            C::NextMatch,
+            C::PreviousMatch,
+            C::SearchForward,
+            C::Select(Kind::Characters),
+            C::Copy,
+            C::Leave,
+        ],
+        (false, false) => &[
+            C::SearchForward,
+            C::Select(Kind::Characters),
+            C::Select(Kind::Rows),
+            C::Copy,
+            C::Leave,
+        ],
+    };
+    let key_of = |command: &C| {
+        let spec = COMMANDS.iter().find(|spec| spec.command == *command)?;
+        Some((spec.shown().next()?, spec.short))
+    };
+    let mut keys: Vec<_> = commands.iter().filter_map(key_of).collect();
+    keys.extend(app.scrollback_help().map(|key| (key.to_string(), "help")));
+    keys.extend(
+        [C::HalfPageUp, C::HalfPageDown, C::Top, C::Bottom]
+            .iter()
+            .filter_map(key_of),
+    );
+    Some(("SCROLLBACK", keys))
 }
 
 /// The actions that make sense now, the most used first.

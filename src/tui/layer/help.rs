@@ -9,6 +9,7 @@ use super::super::app::App;
 use super::super::keymap::{Key, Keymap};
 use super::super::layout::Pane;
 use super::super::pane::text::{cells, clear, middle, put};
+use super::super::shell::copy;
 use super::super::theme::Role;
 use super::field::Field;
 use super::{Then, fuzzy};
@@ -41,7 +42,26 @@ pub struct State {
 impl State {
     /// For the pane that has the keyboard.
     pub fn new(keymap: &Keymap, pane: Pane) -> Self {
-        let all = rows(keymap, pane);
+        Self::of(rows(keymap, pane))
+    }
+
+    /// For the scrollback of a shell.
+    pub fn scrollback(keymap: &Keymap) -> Self {
+        let mut all = vec![Row::Heading("in this pane: scrollback".to_owned())];
+        all.extend(copying());
+        let mut others = rows(keymap, Pane::Shell);
+        if let Some(first) = others.first_mut() {
+            *first = Row::Heading(format!(
+                "{}, behind {}",
+                Scope::Shell.title(),
+                keymap.prefix
+            ));
+        }
+        all.extend(others);
+        Self::of(all)
+    }
+
+    fn of(all: Vec<Row>) -> Self {
         Self {
             shown: all.clone(),
             all,
@@ -246,6 +266,14 @@ fn rows(keymap: &Keymap, pane: Pane) -> Vec<Row> {
         )
     }));
     rows
+}
+
+/// The keys of the scrollback.
+fn copying() -> impl Iterator<Item = Row> {
+    copy::COMMANDS.iter().map(|spec| {
+        let keys: Vec<String> = spec.shown().collect();
+        Row::Key(keys.join(" "), spec.short.to_owned(), spec.about.to_owned())
+    })
 }
 
 fn of_scope(keymap: &Keymap, scope: Scope) -> Vec<Row> {

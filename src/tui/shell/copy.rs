@@ -12,7 +12,7 @@ mod text;
 
 use crossterm::event::{KeyEvent, KeyEventKind};
 
-pub use command::{Command, KEYS, Kind};
+pub use command::{COMMANDS, Command, Kind, Spec};
 pub use search::Match;
 pub use text::Place;
 
@@ -150,7 +150,7 @@ impl CopyMode {
         })
     }
 
-    /// Obeys a key: one of [`KEYS`], or one for the text to search for.
+    /// Obeys a key: one of [`COMMANDS`], or one for the text to search for.
     pub fn key(&mut self, key: &KeyEvent) -> Effect {
         if key.kind == KeyEventKind::Release {
             return Effect::Draw;

@@ -54,11 +54,62 @@ fn matches_are_counted_from_one() {
         title_row(&app)
     );
     keys(&mut app, "/29\r");
-    assert!(title_row(&app).contains("/13 "), "{}", title_row(&app));
+    assert!(title_row(&app).contains("match 2/13 "), "{}", title_row(&app));
     keys(&mut app, "/nothing\r");
     assert!(
         title_row(&app).contains(" no match "),
         "{}",
         title_row(&app)
     );
+}
+
+/// The last row: the footer.
+fn footer(app: &App) -> String {
+    screen(app).lines().last().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_scrollback_says_its_keys() {
+    let (mut app, _) = shell((80, 24), "one\r\ntwo\r\n");
+    keys(&mut app, "\x01[");
+    let shown = footer(&app);
+    for part in [
+        "SCROLLBACK",
+        "/ search",
+        "v select",
+        "y copy",
+        "q leave",
+        "F1 help",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    keys(&mut app, "/o");
+    assert!(footer(&app).contains("Enter search"), "{}", footer(&app));
+    keys(&mut app, "\r");
+    for part in ["n next", "N previous", "q leave", "F1 help"] {
+        assert!(footer(&app).contains(part), "{part}: {}", footer(&app));
+    }
+    keys(&mut app, "v");
+    assert!(footer(&app).contains("o other end"), "{}", footer(&app));
+    // The prefix still leads to everything else.
+    keys(&mut app, "\x01");
+    assert!(footer(&app).contains("PREFIX"), "{}", footer(&app));
+    keys(&mut app, "cs");
+    let f1 = App::press(KeyCode::F(1), KeyModifiers::NONE);
+    app.update(at(50.0), Msg::Key(f1));
+    let shown = screen(&app);
+    for part in [
+        "in this pane: scrollback",
+        "search down",
+        "select whole rows",
+        "back to the program",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    app.update(at(50.0), Msg::Key(f1));
+    keys(&mut app, "?");
+    let prompt = app.shell().and_then(|shell| shell.copy.as_ref()?.prompt());
+    assert!(prompt.is_some_and(|prompt| prompt.backward));
+    keys(&mut app, "x\rq");
+    assert!(footer(&app).contains("SHELL"), "{}", footer(&app));
 }

@@ -1,6 +1,10 @@
 //! What a person can do in copy mode, and the keys for it: those of vi and tmux.
 
+use std::sync::LazyLock;
+
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use crate::tui::keymap::Key;
 
 /// How a selection grows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,76 +54,153 @@ pub enum Command {
     Leave,
 }
 
-/// The keys of each command, for help.
-pub const KEYS: &[(&str, &str)] = &[
-    ("h j k l, arrows", "move"),
-    ("w b e", "next word, previous word, end of word"),
-    ("0 ^ $", "start, first character, end of the row"),
-    ("g G", "oldest, newest line"),
-    ("H M L", "top, middle, bottom of the view"),
-    ("Ctrl-u Ctrl-d", "half a page up, down"),
-    ("PgUp PgDn", "a page up, down"),
-    ("v V Ctrl-v", "select characters, rows, a block"),
-    ("o", "other end of the selection"),
-    ("/ ?", "search down, up"),
-    ("n N", "next, previous match"),
-    ("y Enter", "copy and leave"),
-    ("Esc", "end the selection, leave"),
-    ("q", "leave"),
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// Which command.
+    pub command: Command,
+    /// Its keys, separated by spaces, as [`Key::parse`] reads them.
+    pub keys: &'static str,
+    /// The word for the footer.
+    pub short: &'static str,
+    /// What it does.
+    pub about: &'static str,
+}
+
+impl Spec {
+    /// Its keys, as they are shown.
+    pub fn shown(&self) -> impl Iterator<Item = String> {
+        bound(self.keys).map(|key| key.to_string())
+    }
+}
+
+const fn spec(
+    command: Command,
+    keys: &'static str,
+    short: &'static str,
+    about: &'static str,
+) -> Spec {
+    Spec {
+        command,
+        keys,
+        short,
+        about,
+    }
+}
+
+/// Every command, in the order of the help. What a key does, the footer and the help come from here.
+pub const COMMANDS: &[Spec] = &[
+    spec(Command::SearchForward, "/", "search", "search down"),
+    spec(Command::SearchBackward, "?", "search up", "search up"),
+    spec(Command::NextMatch, "n", "next", "next match"),
+    spec(Command::PreviousMatch, "N", "previous", "previous match"),
+    spec(
+        Command::Select(Kind::Characters),
+        "v",
+        "select",
+        "select characters; again: no more",
+    ),
+    spec(
+        Command::Select(Kind::Rows),
+        "V",
+        "rows",
+        "select whole rows; again: no more",
+    ),
+    spec(
+        Command::Select(Kind::Block),
+        "ctrl-v",
+        "block",
+        "select a rectangle; again: no more",
+    ),
+    spec(
+        Command::OtherEnd,
+        "o",
+        "other end",
+        "to the other end of the selection",
+    ),
+    spec(
+        Command::Copy,
+        "y",
+        "copy",
+        "copy the selection, or else the line, and leave",
+    ),
+    spec(
+        Command::Accept,
+        "enter",
+        "copy",
+        "copy the selection, or else nothing, and leave",
+    ),
+    spec(
+        Command::Back,
+        "esc",
+        "back",
+        "end the selection, or else leave",
+    ),
+    spec(Command::Leave, "q ctrl-c", "leave", "back to the program"),
+    spec(Command::Left, "h left backspace", "left", "left"),
+    spec(Command::Right, "l right space", "right", "right"),
+    spec(Command::Down, "j down ctrl-n", "down", "down"),
+    spec(Command::Up, "k up ctrl-p", "up", "up"),
+    spec(Command::NextWord, "w", "word", "next word"),
+    spec(Command::PreviousWord, "b", "word back", "previous word"),
+    spec(Command::WordEnd, "e", "word end", "end of the word"),
+    spec(
+        Command::LineStart,
+        "0 home",
+        "row start",
+        "start of the row",
+    ),
+    spec(
+        Command::FirstCharacter,
+        "^",
+        "row text",
+        "first character of the row that is not a space",
+    ),
+    spec(Command::LineEnd, "$ end", "row end", "end of the row"),
+    spec(Command::Top, "g ctrl-home", "oldest", "oldest line"),
+    spec(Command::Bottom, "G ctrl-end", "newest", "newest line"),
+    spec(Command::ViewTop, "H", "view top", "top of the view"),
+    spec(
+        Command::ViewMiddle,
+        "M",
+        "view middle",
+        "middle of the view",
+    ),
+    spec(
+        Command::ViewBottom,
+        "L",
+        "view bottom",
+        "bottom of the view",
+    ),
+    spec(Command::HalfPageUp, "ctrl-u", "half up", "half a page up"),
+    spec(
+        Command::HalfPageDown,
+        "ctrl-d",
+        "half down",
+        "half a page down",
+    ),
+    spec(Command::PageUp, "pgup ctrl-b", "page up", "a page up"),
+    spec(Command::PageDown, "pgdn ctrl-f", "page down", "a page down"),
 ];
 
+static BOUND: LazyLock<Vec<(Key, Command)>> = LazyLock::new(|| {
+    let bound = |spec: &'static Spec| bound(spec.keys).map(|key| (key, spec.command));
+    COMMANDS.iter().flat_map(bound).collect()
+});
+
+/// A test sees to it that each can be read.
+fn bound(keys: &'static str) -> impl Iterator<Item = Key> {
+    keys.split(' ').filter_map(|key| Key::parse(key).ok())
+}
+
 impl Command {
-    /// The command of a key.
+    /// The command of a key. Shift with a key that is not a character changes nothing.
     pub fn of(key: &KeyEvent) -> Option<Self> {
-        let others = key.modifiers - KeyModifiers::SHIFT;
-        if others == KeyModifiers::CONTROL {
-            return Some(match key.code {
-                KeyCode::Char('u') => Command::HalfPageUp,
-                KeyCode::Char('d') => Command::HalfPageDown,
-                KeyCode::Char('b') => Command::PageUp,
-                KeyCode::Char('f') => Command::PageDown,
-                KeyCode::Char('p') => Command::Up,
-                KeyCode::Char('n') => Command::Down,
-                KeyCode::Char('v') => Command::Select(Kind::Block),
-                KeyCode::Char('c') => Command::Leave,
-                KeyCode::Home => Command::Top,
-                KeyCode::End => Command::Bottom,
-                _ => return None,
-            });
+        let mut key = Key::of(key)?;
+        if !matches!(key.code, KeyCode::Char(_)) {
+            key.modifiers.remove(KeyModifiers::SHIFT);
         }
-        if !others.is_empty() {
-            return None;
-        }
-        Some(match key.code {
-            KeyCode::Char('h') | KeyCode::Left | KeyCode::Backspace => Command::Left,
-            KeyCode::Char('l' | ' ') | KeyCode::Right => Command::Right,
-            KeyCode::Char('k') | KeyCode::Up => Command::Up,
-            KeyCode::Char('j') | KeyCode::Down => Command::Down,
-            KeyCode::Char('w') => Command::NextWord,
-            KeyCode::Char('b') => Command::PreviousWord,
-            KeyCode::Char('e') => Command::WordEnd,
-            KeyCode::Char('0') | KeyCode::Home => Command::LineStart,
-            KeyCode::Char('^') => Command::FirstCharacter,
-            KeyCode::Char('$') | KeyCode::End => Command::LineEnd,
-            KeyCode::Char('g') => Command::Top,
-            KeyCode::Char('G') => Command::Bottom,
-            KeyCode::Char('H') => Command::ViewTop,
-            KeyCode::Char('M') => Command::ViewMiddle,
-            KeyCode::Char('L') => Command::ViewBottom,
-            KeyCode::PageUp => Command::PageUp,
-            KeyCode::PageDown => Command::PageDown,
-            KeyCode::Char('v') => Command::Select(Kind::Characters),
-            KeyCode::Char('V') => Command::Select(Kind::Rows),
-            KeyCode::Char('o') => Command::OtherEnd,
-            KeyCode::Char('/') => Command::SearchForward,
-            KeyCode::Char('?') => Command::SearchBackward,
-            KeyCode::Char('n') => Command::NextMatch,
-            KeyCode::Char('N') => Command::PreviousMatch,
-            KeyCode::Char('y') => Command::Copy,
-            KeyCode::Enter => Command::Accept,
-            KeyCode::Esc => Command::Back,
-            KeyCode::Char('q') => Command::Leave,
-            _ => return None,
-        })
+        let found = BOUND.iter().find(|(bound, _)| *bound == key);
+        found.map(|(_, command)| *command)
     }
 }

@@ -5,6 +5,7 @@ use ratatui::style::Color;
 use super::*;
 use crate::term::guard::Terminal;
 use crate::term::hostile;
+use crate::tui::keymap::Key;
 
 fn copy(rows: u16, cols: u16, output: &str) -> CopyMode {
     let mut terminal = Terminal::new(rows, cols, 100);
@@ -371,20 +372,25 @@ fn marks_are_those_of_the_view() {
 }
 
 #[test]
-fn every_named_key_is_one() {
-    let single: Vec<char> = KEYS
-        .iter()
-        .flat_map(|(keys, _)| keys.split([' ', ',']))
-        .filter_map(|word| {
-            let mut chars = word.chars();
-            chars.next().filter(|_| chars.next().is_none())
-        })
-        .collect();
-    assert!(single.len() > 20);
-    for c in single {
-        let key = KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE);
-        assert!(Command::of(&key).is_some(), "{c}");
+fn every_key_of_the_table_is_read_and_means_one_thing() {
+    let mut known = Vec::new();
+    for spec in COMMANDS {
+        for text in spec.keys.split(' ') {
+            let key = Key::parse(text).unwrap();
+            assert!(!known.contains(&key), "{text}");
+            known.push(key);
+            let event = KeyEvent::new(key.code, key.modifiers);
+            assert_eq!(Command::of(&event), Some(spec.command), "{text}");
+        }
     }
+    // What has a meaning of its own around the scrollback is not taken.
+    for text in ["f1", "ctrl-a", "alt-v"] {
+        let key = Key::parse(text).unwrap();
+        let event = KeyEvent::new(key.code, key.modifiers);
+        assert_eq!(Command::of(&event), None, "{text}");
+    }
+    let shifted = KeyEvent::new(KeyCode::Left, KeyModifiers::SHIFT);
+    assert_eq!(Command::of(&shifted), Some(Command::Left));
 }
 
 #[test]

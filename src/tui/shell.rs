@@ -15,6 +15,7 @@ use crossterm::event::{KeyEvent, MouseEvent, MouseEventKind};
 use super::msg::{ShellMsg, Tab};
 use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{Client, Process, TerminalSize};
+use crate::signals;
 use crate::term::escape;
 use copy::CopyMode;
 use terminal::{Event, MouseUse, ShellTerminal};
@@ -156,10 +157,21 @@ impl Shell {
         }
         let exited = self.terminal.exited()?;
         Some(match (exited.exit_code, exited.reason.as_str()) {
-            (Some(code), "") => format!("ended with exit code {code}"),
+            (Some(code), "") => {
+                let signal = signals::of_exit_code(code);
+                let signal = signal.map(|name| format!(", as by SIG{name}"));
+                format!("ended with exit code {code}{}", signal.unwrap_or_default())
+            }
             (None, "") => "ended".to_owned(),
             (_, reason) => escape::line(reason).into_owned(),
         })
+    }
+
+    /// How it ended, in a word or two.
+    pub fn end_short(&self) -> Option<String> {
+        let code = self.terminal.exited().and_then(|exited| exited.exit_code);
+        self.ended()
+            .then(|| code.map_or_else(|| "ended".to_owned(), |code| format!("exit {code}")))
     }
 
     /// What it is called.

@@ -25,7 +25,7 @@ pub(super) fn draw_footer(app: &App, place: Rect, buf: &mut Buffer) -> Option<Po
     let prefixed = app.prefixed.is_some();
     if shell
         && !prefixed
-        && let Some((word, keys)) = scrollback(app)
+        && let Some((word, keys)) = scrollback(app).or_else(|| ended(app))
     {
         draw_keys(app, place, word, None, keys, buf);
         return None;
@@ -119,6 +119,26 @@ fn scrollback(app: &App) -> Option<(&'static str, Vec<(String, &'static str)>)> 
             .filter_map(key_of),
     );
     Some(("SCROLLBACK", keys))
+}
+
+/// What the keys do in a shell whose program has ended.
+fn ended(app: &App) -> Option<(&'static str, Vec<(String, &'static str)>)> {
+    app.shell().filter(|shell| shell.ended())?;
+    let keymap = &app.setup.keymap;
+    let behind = [
+        Action::ShellFinal,
+        Action::ToggleShell,
+        Action::Scrollback,
+        Action::NextShell,
+        Action::Help,
+    ];
+    let key_of = |action| {
+        let key = format!("{} {}", keymap.prefix, keymap.key(action)?);
+        Some((key, spec_of(action)?.short))
+    };
+    let mut keys = vec![("Enter".to_owned(), "closes this pane")];
+    keys.extend(behind.into_iter().filter_map(key_of));
+    Some(("ENDED", keys))
 }
 
 /// The actions that make sense now, the most used first.

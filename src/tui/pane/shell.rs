@@ -10,7 +10,7 @@ use super::super::shell::{Kind, Shell};
 use super::super::theme::Role;
 use super::Look;
 use super::text::put;
-use crate::proto::controller::State;
+use crate::proto::controller::{Process, State};
 use crate::term::escape;
 
 /// Draws the screen; gives the place of the cursor.
@@ -80,55 +80,27 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
         }
         return (left, right);
     }
-    match &shell.kind {
-        Kind::Host { .. } => left = format!("{left}: {} (this machine)", shell.label()),
-        Kind::Process { init, platform } => {
-            let info = shell.info.as_ref();
-            let before = *init || info.is_some_and(|info| info.state() == State::Before);
-            let step = info
-                .map(|info| escape::line(&info.step).into_owned())
-                .unwrap_or_default();
-            let state = match (before, step.is_empty()) {
-                (true, _) => "before",
-                (false, false) => "failed state of",
-                (false, true) => "result",
-            };
-            left = format!("{left}: {state}");
-            if !step.is_empty() {
-                left = format!("{left} {}", step_label(&step));
-            }
-            if let Some(info) = info {
-                let user = if info.user.is_empty() {
-                    "root"
-                } else {
-                    info.user.as_str()
-                };
-                left = format!(
-                    "{left}  {}@{}",
-                    escape::line(user),
-                    escape::line(&info.directory)
-                );
-                if !info.network.is_empty() {
-                    left = format!("{left}  net {}", escape::line(&info.network));
-                }
-                if !info.mounts.is_empty() {
-                    left = format!("{left}  mounts: {}", escape::line(&info.mounts.join(", ")));
-                }
-                if !info.not_carried.is_empty() {
-                    left = format!(
-                        "{left}  not carried: {}",
-                        escape::line(&info.not_carried.join("; "))
-                    );
-                }
-            }
-            if let Some(platform) = platform {
-                left = format!("{left}  {platform}");
-            }
-        }
-    }
     let mut right = Vec::new();
     if shell.terminal.offset() > 0 {
         right.push(format!("{} lines back", shell.terminal.offset()));
+    }
+    if let Some(words) = shell.end_words() {
+        // What never began has its words in the pane.
+        let words = match shell.ready {
+            true => words,
+            false => "could not be started".to_owned(),
+        };
+        right.push(place(app, shell));
+        return (format!("{left}: {words}; Enter closes"), right.join("  "));
+    }
+    left = format!("{left}: {}", place(app, shell));
+    if let (Kind::Process { platform, .. }, info) = (&shell.kind, &shell.info) {
+        if let Some(info) = info {
+            left.push_str(&circumstances(info));
+        }
+        if let Some(platform) = platform {
+            left = format!("{left}  {platform}");
+        }
     }
     if shell.clients.len() > 1 {
         right.push(format!("{} clients", shell.clients.len()));
@@ -136,10 +108,50 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
     if shell.read_only {
         right.push("watch only".to_owned());
     }
-    if let Some(words) = shell.end_words() {
-        right.push(format!("{words}; Enter closes"));
-    }
     (left, right.join("  "))
+}
+
+/// Where it runs: which state, or this machine.
+fn place(app: &App, shell: &Shell) -> String {
+    let Kind::Process { init, .. } = &shell.kind else {
+        return format!("{} (this machine)", shell.label());
+    };
+    let info = shell.info.as_ref();
+    let before = *init || info.is_some_and(|info| info.state() == State::Before);
+    let step = info
+        .map(|info| escape::line(&info.step).into_owned())
+        .unwrap_or_default();
+    let view = app.views.get(&shell.session);
+    let failed = view.is_some_and(|view| view.build.failure().is_some());
+    let state = match (before, step.is_empty(), failed) {
+        (true, ..) => "before",
+        (false, false, _) => "failed state of",
+        (false, true, true) => "failed state",
+        (false, true, false) => "result",
+    };
+    match step.is_empty() {
+        true => state.to_owned(),
+        false => format!("{state} {}", step_label(&step)),
+    }
+}
+
+/// As whom it runs, where, and with what.
+fn circumstances(info: &Process) -> String {
+    let user = match info.user.as_str() {
+        "" => "root",
+        user => user,
+    };
+    let (user, directory) = (escape::line(user), escape::line(&info.directory));
+    let mut words = format!("  {user}@{directory}");
+    let lists = [
+        ("net ", info.network.clone()),
+        ("mounts: ", info.mounts.join(", ")),
+        ("not carried: ", info.not_carried.join("; ")),
+    ];
+    for (name, list) in lists.iter().filter(|(_, list)| !list.is_empty()) {
+        words = format!("{words}  {name}{}", escape::line(list));
+    }
+    words
 }
 
 #[cfg(test)]

@@ -200,8 +200,8 @@ fn shells(app: &App, view: &View) -> Vec<Line> {
         .tabs(id)
         .zip(1..)
         .map(|(shell, number): (&Shell, usize)| {
-            let right = match (&shell.info, shell.end_words()) {
-                (_, Some(_)) => "ended".to_owned(),
+            let right = match (&shell.info, shell.end_short()) {
+                (_, Some(end)) => end,
                 (Some(info), None) => what(info),
                 (None, None) if !shell.ready => "starting".to_owned(),
                 (None, None) => String::new(),

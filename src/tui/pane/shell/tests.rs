@@ -54,7 +54,11 @@ fn matches_are_counted_from_one() {
         title_row(&app)
     );
     keys(&mut app, "/29\r");
-    assert!(title_row(&app).contains("match 2/13 "), "{}", title_row(&app));
+    assert!(
+        title_row(&app).contains("match 2/13 "),
+        "{}",
+        title_row(&app)
+    );
     keys(&mut app, "/nothing\r");
     assert!(
         title_row(&app).contains(" no match "),
@@ -112,4 +116,58 @@ fn the_scrollback_says_its_keys() {
     assert!(prompt.is_some_and(|prompt| prompt.backward));
     keys(&mut app, "x\rq");
     assert!(footer(&app).contains("SHELL"), "{}", footer(&app));
+}
+
+#[test]
+fn an_ended_shell_says_how_and_which_key_closes_it() {
+    use crate::proto::controller::Exited;
+    for (exit_code, reason, words) in [
+        (
+            Some(129),
+            "",
+            "ended with exit code 129, as by SIGHUP; Enter closes",
+        ),
+        (Some(3), "", "ended with exit code 3; Enter closes"),
+        (
+            None,
+            "ended by a rollback",
+            "ended by a rollback; Enter closes",
+        ),
+    ] {
+        let (mut app, tab) = shell((120, 40), "# ");
+        let info = Process {
+            step: "[build 2/2] RUN make".to_owned(),
+            directory: "/src".to_owned(),
+            mounts: vec!["cache /root/.cache/go-build".to_owned(); 3],
+            ..Process::default()
+        };
+        app.shells[0].info = Some(info);
+        assert!(!footer(&app).contains("Enter"), "{}", footer(&app));
+        let reason = reason.to_owned();
+        tell(&mut app, tab, Output::Exited(Exited { exit_code, reason }));
+        assert!(title_row(&app).contains(words), "{}", title_row(&app));
+        let shown = footer(&app);
+        assert!(shown.contains("ENDED Enter closes this pane"), "{shown}");
+        keys(&mut app, "\r");
+        assert!(app.shells.is_empty());
+    }
+}
+
+#[test]
+fn a_shell_that_never_began_is_not_in_a_result() {
+    let (mut app, tab) = shell((120, 40), "");
+    app.shells[0].ready = false;
+    assert!(
+        title_row(&app).contains("shell: failed state "),
+        "{}",
+        title_row(&app)
+    );
+    let lost = ShellMsg::Lost("the state is gone".to_owned());
+    app.update(at(50.0), Msg::Shell(tab, lost));
+    let title = title_row(&app);
+    assert!(
+        title.contains("shell: could not be started; Enter closes"),
+        "{title}"
+    );
+    assert!(screen(&app).contains("the state is gone"));
 }

@@ -19,6 +19,7 @@ pub mod layer;
 pub mod layout;
 pub mod link;
 pub mod msg;
+pub mod own;
 pub mod pane;
 pub mod recent;
 pub mod run;

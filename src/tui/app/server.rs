@@ -3,11 +3,13 @@
 use super::super::layer::Layer;
 use super::super::layout::Pane;
 use super::super::msg::{BuildId, Effect, Msg};
+use super::super::own::you;
 use super::super::session::View;
 use super::{App, Link};
 use crate::monitor::exec::{Answer, Then};
 use crate::monitor::invoke::On;
 use crate::monitor::parse::Command;
+use crate::proto::controller::trace_event::Event;
 use crate::proto::controller::{Outcome, Session, SessionState, State, outcome};
 
 /// Waits between tries to find the server again, in milliseconds.
@@ -62,7 +64,14 @@ impl App {
                     return Vec::new();
                 }
                 let ended = view.build.outcome.is_some();
-                for event in events {
+                for mut event in events {
+                    if let Some(Event::Outcome(Outcome {
+                        end: Some(outcome::End::Canceled(canceled)),
+                        ..
+                    })) = &mut event.event
+                    {
+                        canceled.by = you(&canceled.by, &self.setup.caller.terminal).into_owned();
+                    }
                     view.build.see(event);
                 }
                 view.refresh();

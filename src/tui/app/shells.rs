@@ -10,6 +10,7 @@ use super::super::keymap::Key;
 use super::super::layer::{Layer, help};
 use super::super::layout::Pane;
 use super::super::msg::{Effect, ShellMsg, Tab};
+use super::super::own::you;
 use super::super::shell::copy::Command;
 use super::super::shell::{Kind, Shell, Told};
 use super::{App, Yes};
@@ -313,6 +314,7 @@ impl App {
         }
         self.changed = told.ended || told.line.is_some() || (shown && told.changed);
         if let Some(line) = told.line {
+            let line = you(&line, &self.setup.caller.terminal).into_owned();
             self.say(line);
         }
         if told.ended {

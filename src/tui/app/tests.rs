@@ -182,6 +182,33 @@ fn in_the_shell_every_key_is_the_programs_but_the_prefix() {
 }
 
 #[test]
+fn the_screens_own_doings_are_told_as_such() {
+    use crate::proto::controller::attach_output::Output;
+    use crate::tui::msg::ShellMsg;
+    let own = format!("pid {}", std::process::id());
+    let mut app = Screen::new(120, 40).app();
+    app.setup.caller.terminal = "/dev/pts/0".to_owned();
+    let by = format!("{own} on /dev/pts/0");
+    samples::canceled().stopped(&by).tell(&mut app, 45.0);
+    let shown = screen(&app);
+    assert!(shown.contains("Canceled by you."), "{shown}");
+    let mut app = told(&samples::failed(), (120, 40));
+    letter(&mut app, 'I');
+    let tab = app.shells[0].tab;
+    for (notice, said) in [
+        (format!("{own} sent SIGHUP"), "you sent SIGHUP"),
+        ("pid 1 sent SIGHUP".to_owned(), "pid 1 sent SIGHUP"),
+    ] {
+        let output = Output::Notice(notice);
+        app.update(at(51.0), Msg::Shell(tab, ShellMsg::Output(output)));
+        assert_eq!(
+            app.toast.as_ref().map(|toast| toast.text.as_str()),
+            Some(said)
+        );
+    }
+}
+
+#[test]
 fn a_new_shell_takes_the_place_of_ended_ones() {
     use crate::proto::controller::Exited;
     use crate::proto::controller::attach_output::Output;

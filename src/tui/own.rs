@@ -1,0 +1,38 @@
+//! What the server says of its clients, told to one of them.
+
+use std::borrow::Cow;
+
+use crate::proto::controller::Client;
+use crate::server::process::describe;
+
+/// The line with `you` for this client where it begins with it, as in `pid 12 on /dev/pts/3 sent SIGHUP`. `terminal`
+/// is this client's; empty without one.
+pub fn you<'a>(line: &'a str, terminal: &str) -> Cow<'a, str> {
+    let own = describe(&Client {
+        pid: std::process::id(),
+        terminal: terminal.to_owned(),
+        ..Client::default()
+    });
+    match line.strip_prefix(&own) {
+        Some(rest) if rest.is_empty() || rest.starts_with(' ') => Cow::Owned(format!("you{rest}")),
+        _ => Cow::Borrowed(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_client_is_you() {
+        let pid = std::process::id();
+        let line = format!("pid {pid} on /dev/pts/0 sent SIGHUP");
+        assert_eq!(you(&line, "/dev/pts/0"), "you sent SIGHUP");
+        assert_eq!(you(&line, "/dev/pts/1"), line);
+        assert_eq!(you(&line, "/dev/pts"), line);
+        let line = format!("pid {pid}0 sent SIGHUP");
+        assert_eq!(you(&line, ""), line);
+        assert_eq!(you(&format!("pid {pid}"), ""), "you");
+        assert_eq!(you("", ""), "");
+    }
+}

@@ -39,9 +39,7 @@ pub fn draw_into(app: &App, area: Rect, buf: &mut Buffer) -> Option<Position> {
             one_line(app, area, buf);
             return None;
         }
-        Class::Tiny if app.focus != Pane::Shell => {
-            one_line(app, area, buf);
-        }
+        Class::Tiny => one_line(app, area, buf),
         _ => {}
     }
     if let Some(strip) = layout.strip {

@@ -5,6 +5,8 @@ use ratatui::layout::Rect;
 
 use super::super::action::Action;
 use super::super::app::{App, state_mark, state_word, step_label};
+use super::super::layout::{Class, Pane};
+use super::super::pane;
 use super::super::pane::progress::Counts;
 use super::super::pane::text::{cells, middle, put, put_right};
 use super::super::session::View;
@@ -238,10 +240,17 @@ pub(super) fn one_line(app: &App, area: Rect, buf: &mut Buffer) {
         Some(code) => format!("exit {code}"),
         None => state_word(&view.session).to_owned(),
     };
-    let line = format!(
-        "{} {} {state} {elapsed:.0}s",
-        view.name(),
-        theme.glyph(mark)
-    );
+    let shell = app
+        .shell()
+        .filter(|_| app.focus == Pane::Shell && app.class() == Class::Tiny);
+    let rest = match shell {
+        Some(shell) => pane::shell::short(app, shell),
+        None => format!("{state} {elapsed:.0}s"),
+    };
+    let line = format!("{} {} {rest}", view.name(), theme.glyph(mark));
+    let line = match shell {
+        Some(_) => middle(&line, usize::from(area.width), theme.ellipsis()),
+        None => line,
+    };
     put(buf, area, area.x, area.y, &line, theme.style(mark.role()));
 }

@@ -58,12 +58,6 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
     let Some(shell) = app.shell() else {
         return ("shell".to_owned(), String::new());
     };
-    let tabs: Vec<_> = app.tabs(&shell.session).map(|other| other.tab).collect();
-    let number = tabs.iter().position(|tab| *tab == shell.tab).unwrap_or(0) + 1;
-    let mut left = match tabs.len() {
-        0 | 1 => "shell".to_owned(),
-        count => format!("shell {number}/{count}"),
-    };
     if let Some(copy) = &shell.copy {
         let (row, rows) = copy.position();
         let mut right = format!("scrollback {row}/{rows}");
@@ -78,22 +72,17 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
             };
             right = format!("{found}  {right}");
         }
-        return (left, right);
+        return (name(app, shell), right);
     }
     let mut right = Vec::new();
     if shell.terminal.offset() > 0 {
         right.push(format!("{} lines back", shell.terminal.offset()));
     }
-    if let Some(words) = shell.end_words() {
-        // What never began has its words in the pane.
-        let words = match shell.ready {
-            true => words,
-            false => "could not be started".to_owned(),
-        };
+    if shell.ended() {
         right.push(place(app, shell));
-        return (format!("{left}: {words}; Enter closes"), right.join("  "));
+        return (short(app, shell), right.join("  "));
     }
-    left = format!("{left}: {}", place(app, shell));
+    let mut left = short(app, shell);
     if let (Kind::Process { platform, .. }, info) = (&shell.kind, &shell.info) {
         if let Some(info) = info {
             left.push_str(&circumstances(info));
@@ -109,6 +98,27 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
         right.push("watch only".to_owned());
     }
     (left, right.join("  "))
+}
+
+/// Its name and number, and the most important about it: how it ended, or where it runs.
+pub fn short(app: &App, shell: &Shell) -> String {
+    let name = name(app, shell);
+    match shell.end_words() {
+        // What never began has its words in the pane.
+        Some(_) if !shell.ready => format!("{name}: could not be started; Enter closes"),
+        Some(words) => format!("{name}: {words}; Enter closes"),
+        None => format!("{name}: {}", place(app, shell)),
+    }
+}
+
+/// `shell`, with its number where there are several.
+fn name(app: &App, shell: &Shell) -> String {
+    let tabs: Vec<_> = app.tabs(&shell.session).map(|other| other.tab).collect();
+    let number = tabs.iter().position(|tab| *tab == shell.tab).unwrap_or(0) + 1;
+    match tabs.len() {
+        0 | 1 => "shell".to_owned(),
+        count => format!("shell {number}/{count}"),
+    }
 }
 
 /// Where it runs: which state, or this machine.

@@ -171,3 +171,25 @@ fn a_shell_that_never_began_is_not_in_a_result() {
     );
     assert!(screen(&app).contains("the state is gone"));
 }
+
+#[test]
+fn the_smallest_shell_says_whose_it_is() {
+    let (mut app, tab) = shell((49, 13), "# ");
+    let first = |app: &App| screen(app).lines().next().unwrap_or_default().to_owned();
+    assert!(
+        first(&app).contains("web ✗ shell: failed state"),
+        "{}",
+        first(&app)
+    );
+    assert!(screen(&app).contains("|#"), "{}", screen(&app));
+    let exited = crate::proto::controller::Exited {
+        exit_code: Some(3),
+        ..Default::default()
+    };
+    tell(&mut app, tab, Output::Exited(exited));
+    let row = first(&app);
+    assert!(
+        row.contains("web ✗") && row.contains("Enter closes"),
+        "{row}"
+    );
+}

@@ -1,12 +1,13 @@
 //! What the server says → the state.
 
+use super::super::action::Action;
 use super::super::layer::Layer;
 use super::super::layout::Pane;
 use super::super::msg::{BuildId, Effect, Msg};
 use super::super::own::you;
 use super::super::session::View;
 use super::{App, Link};
-use crate::monitor::exec::{Answer, Then};
+use crate::monitor::exec::{Answer, Monitor, Then};
 use crate::monitor::invoke::On;
 use crate::monitor::parse::Command;
 use crate::proto::controller::trace_event::Event;
@@ -388,6 +389,16 @@ impl App {
     ) -> Vec<Effect> {
         let answer = match answer {
             Ok(answer) => *answer,
+            // Where line mode has a sentence for scripts, a person wants one that is short and names keys.
+            Err(line) if line == Monitor::not_attached() => {
+                let key = |action| self.setup.keymap.key(action).unwrap_or_default();
+                let prefix = self.setup.keymap.prefix;
+                let (start, anew) = (key(Action::ShellFinal), key(Action::Rollback));
+                self.complain(format!(
+                    "no program runs here: {prefix} {start} starts a shell, {prefix} {anew} begins anew"
+                ));
+                return Vec::new();
+            }
             Err(line) => {
                 self.complain(line);
                 return Vec::new();

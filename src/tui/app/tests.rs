@@ -209,6 +209,23 @@ fn the_screens_own_doings_are_told_as_such() {
 }
 
 #[test]
+fn a_command_for_a_program_that_is_gone_is_answered_in_few_words() {
+    let mut app = told(&samples::failed(), (80, 24));
+    let line = crate::monitor::exec::Monitor::not_attached();
+    app.update(
+        at(50.0),
+        Msg::Answer {
+            answer: Err(line.to_owned()),
+            session: None,
+            process: None,
+        },
+    );
+    let shown = screen(&app);
+    let words = "no program runs here: Ctrl-a I starts a shell, Ctrl-a U begins anew";
+    assert!(shown.contains(words), "{shown}");
+}
+
+#[test]
 fn a_new_shell_takes_the_place_of_ended_ones() {
     use crate::proto::controller::Exited;
     use crate::proto::controller::attach_output::Output;

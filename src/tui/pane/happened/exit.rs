@@ -13,15 +13,27 @@ pub struct Known<'a> {
 pub fn words(code: u32, known: Known) -> Option<String> {
     let words = match code {
         124 => "what timeout(1) gives when the time is up".to_owned(),
-        126 => match word(known, &["permission denied", "cannot execute", "exec format error"]) {
-            Some(word) => format!(
-                "{word} was found but cannot be executed: no permission (chmod +x), a directory, or made for another architecture"
-            ),
-            None => "the command was found but cannot be executed: no permission (chmod +x), a directory, or made for another architecture".to_owned(),
-        },
-        127 => match word(known, &["command not found", "not found", "no such file or directory"]) {
+        126 => {
+            let why = "cannot be executed: no permission (chmod +x), a directory, or made for another architecture";
+            match complained(
+                known,
+                &["permission denied", "cannot execute", "exec format error"],
+            ) {
+                Some(word) => format!("{word} was found but {why}"),
+                // A program may give any number itself.
+                None => format!("often: a command was found but {why}"),
+            }
+        }
+        127 => match word(
+            known,
+            &[
+                "command not found",
+                "not found",
+                "no such file or directory",
+            ],
+        ) {
             Some(word) => format!("command not found: {word}"),
-            None => "command not found".to_owned(),
+            None => "often: a command was not found".to_owned(),
         },
         130 => "interrupted (SIGINT)".to_owned(),
         134 => "it gave up (SIGABRT): an assertion, or a broken heap".to_owned(),
@@ -57,10 +69,22 @@ fn signal(number: u32) -> Option<(&'static str, &'static str)> {
     })
 }
 
+/// The word that a shell complains of, or else the command where it is a single one, which leaves no doubt.
+fn word(known: Known, complaints: &[&str]) -> Option<String> {
+    complained(known, complaints).or_else(|| {
+        let mut words = known.command.split_whitespace();
+        let first = words.next()?;
+        let simple = !known
+            .command
+            .contains(['&', '|', ';', '$', '`', '(', '{', '\n']);
+        (simple && first != "exit").then(|| first.to_owned())
+    })
+}
+
 /// The word that a shell complains of: what stands before the first of `complaints` that a line has, in the last such
 /// line, as in `/bin/sh: 1: cmake: not found`.
-fn word(known: Known, complaints: &[&str]) -> Option<String> {
-    let found = complaints.iter().find_map(|complaint| {
+fn complained(known: Known, complaints: &[&str]) -> Option<String> {
+    complaints.iter().find_map(|complaint| {
         known.lines.iter().rev().find_map(|line| {
             let at = line.to_ascii_lowercase().find(complaint)?;
             let before = line.get(..at)?.trim_end_matches([' ', ':']);
@@ -68,15 +92,6 @@ fn word(known: Known, complaints: &[&str]) -> Option<String> {
             let word = word.trim_matches(['"', '\'', '`', '‘', '’']);
             (!word.is_empty() && word.len() <= 200).then(|| word.to_owned())
         })
-    });
-    found.or_else(|| {
-        // A command of a single word leaves no doubt.
-        let mut words = known.command.split_whitespace();
-        let first = words.next()?;
-        let simple = !known
-            .command
-            .contains(['&', '|', ';', '$', '`', '(', '{', '\n']);
-        simple.then(|| first.to_owned())
     })
 }
 
@@ -115,14 +130,25 @@ mod tests {
         assert_eq!(said.as_deref(), Some("command not found: b"));
         let said = say(127, "cmake -B x", &[]);
         assert_eq!(said.as_deref(), Some("command not found: cmake"));
-        let said = say(127, "a; b", &[]);
-        assert_eq!(said.as_deref(), Some("command not found"));
+        for command in ["a; b", "exit 127"] {
+            let said = say(127, command, &[]);
+            assert_eq!(said.as_deref(), Some("often: a command was not found"));
+        }
     }
 
     #[test]
     fn codes_have_words() {
         let said = say(126, "x", &["/bin/sh: ./run.sh: Permission denied"]);
         assert!(said.is_some_and(|said| said.starts_with("./run.sh was found but")));
+        // Nothing but the number says so.
+        for command in ["exit 126", "./run.sh", "a; b"] {
+            let said = say(126, command, &["it said nothing of it"]);
+            assert!(
+                said.as_ref()
+                    .is_some_and(|said| said.starts_with("often: ")),
+                "{command}: {said:?}"
+            );
+        }
         for (code, part) in [
             (124, "timeout"),
             (137, "SIGKILL"),

@@ -6,7 +6,8 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError, TryLockError};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, TryLockError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -96,6 +97,8 @@ pub struct Terminal {
     interrupted: Signal,
     continued: watch::Receiver<()>,
     leave: CancellationToken,
+    /// Of the signal that cancelled it; 0 before.
+    signal_number: Arc<AtomicU8>,
     /// The cursor stands behind something that a program wrote.
     open_line: bool,
     /// The terminal once more, as a file that does not block; `None` where it cannot be had.
@@ -122,7 +125,8 @@ impl Terminal {
         )]
         let keyboard = AsyncFd::with_interest(keyboard, Interest::READABLE)?;
         let leave = CancellationToken::new();
-        leave_on_signals(&leave)?;
+        let signal_number = Arc::default();
+        leave_on_signals(&leave, &signal_number)?;
         let terminal = Self {
             keyboard,
             pending: BytesMut::new(),
@@ -130,6 +134,7 @@ impl Terminal {
             interrupted: signal(SignalKind::interrupt())?,
             continued: stop_on_signal()?,
             leave,
+            signal_number,
             open_line: false,
             ready: own_file(io::stdout().as_fd()),
         };
@@ -148,6 +153,14 @@ impl Terminal {
     pub fn undo_with(&mut self, bytes: &[u8]) {
         if let Some(real) = real().as_mut() {
             real.undo = bytes.to_vec();
+        }
+    }
+
+    /// The exit code for [`Event::Gone`]: 128 and the number of the signal, or [`INTERRUPTED`] if there was none.
+    pub fn gone_code(&self) -> u8 {
+        match self.signal_number.load(Ordering::Acquire) {
+            0 => INTERRUPTED,
+            number => number.saturating_add(128),
         }
     }
 
@@ -331,15 +344,17 @@ fn restore_on_panic() {
 
 /// The first SIGTERM or SIGHUP asks to leave; when that takes too long, or another comes, the process
 /// ends.
-fn leave_on_signals(leave: &CancellationToken) -> io::Result<()> {
+fn leave_on_signals(leave: &CancellationToken, number: &Arc<AtomicU8>) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let leave = leave.clone();
+    let (leave, number) = (leave.clone(), Arc::clone(number));
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
+        let first = tokio::select! {
+            _ = terminate.recv() => Sig::TERM,
+            _ = hangup.recv() => Sig::HUP,
+        };
+        let first = u8::try_from(first.as_raw()).unwrap_or_default();
+        number.store(first, Ordering::Release);
         leave.cancel();
         tokio::select! {
             _ = terminate.recv() => {}

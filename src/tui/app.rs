@@ -320,7 +320,7 @@ impl App {
             }
             Msg::Tick => self.tick(),
             Msg::Continued => vec![Effect::Redraw],
-            Msg::Terminate => vec![self.leave(crate::client::signals::CANCELED)],
+            Msg::Terminate(code) => vec![self.leave(code)],
             Msg::Shell(tab, msg) => self.on_shell(tab, msg),
             Msg::Started {
                 tab,

@@ -134,8 +134,8 @@ pub enum Msg {
         /// One line.
         why: String,
     },
-    /// The process is asked to end, or the terminal is gone.
-    Terminate,
+    /// The process is asked to end, or the terminal is gone; the exit code for it.
+    Terminate(u8),
 }
 
 /// Why a file has not been written.

@@ -141,7 +141,7 @@ impl Loop {
             tokio::select! {
                 biased;
                 event = self.terminal.next_signal() => match event {
-                    TerminalEvent::Gone => self.update(Msg::Terminate),
+                    TerminalEvent::Gone => self.update(Msg::Terminate(self.terminal.gone_code())),
                     TerminalEvent::Continued => {
                         self.screen.switch_on(self.app.mouse);
                         // What was typed for the shell in between is not ours.
@@ -154,7 +154,7 @@ impl Loop {
                 },
                 count = keyboard.events.recv_many(&mut events, KEYS) => {
                     if count == 0 {
-                        self.update(Msg::Terminate);
+                        self.update(Msg::Terminate(self.terminal.gone_code()));
                     }
                     for event in events.drain(..) {
                         self.input(event);
@@ -163,7 +163,7 @@ impl Loop {
                 () = self.screen.written(), if self.screen.busy() => {}
                 count = self.receiver.recv_many(&mut batch, BATCH), if !self.app.full() => {
                     if count == 0 {
-                        self.update(Msg::Terminate);
+                        self.update(Msg::Terminate(self.terminal.gone_code()));
                     }
                     for msg in batch.drain(..) {
                         self.update(msg);

@@ -61,11 +61,11 @@ fn signals_put_the_terminal_right() {
     let server = Shared::on(engine());
     let context = failing();
     let mut first = opened(&server, &context, 24, 80);
-    for signal in [Signal::TERM, Signal::HUP] {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
         let mut pty = screen(&server, &[], 24, 80);
         pty.wait_until("the screen", |screen| screen.contains("FAILED"));
         pty.signal(signal);
-        assert_eq!(pty.wait(), 130, "{signal:?}");
+        assert_eq!(pty.wait(), code, "{signal:?}");
         assert_put_right(pty.raw());
     }
     first.send("echo alive-$((1+1))\r");

@@ -42,13 +42,14 @@ pub(super) fn draw_footer(app: &App, place: Rect, buf: &mut Buffer) -> Option<Po
     None
 }
 
-/// A word, what is to be pressed before, and keys with what they do, as many as fit.
+/// A word, what is to be pressed before, and keys with what they do, as many as fit. The last two, which lead out and to
+/// help, go last.
 fn draw_keys(
     app: &App,
     place: Rect,
     word: &str,
     before: Option<String>,
-    keys: Vec<(String, &str)>,
+    mut keys: Vec<(String, &str)>,
     buf: &mut Buffer,
 ) {
     let theme = &app.setup.theme;
@@ -62,6 +63,11 @@ fn draw_keys(
     ) + 1;
     if let Some(before) = before {
         x = put(buf, place, x, place.y, &before, theme.style(Role::Dim)) + 1;
+    }
+    let room = usize::from(place.right().saturating_sub(x));
+    let width = |(key, about): &(String, &str)| cells(key) + cells(about) + 3;
+    while keys.len() > 2 && keys.iter().map(width).sum::<usize>() > room {
+        keys.remove(keys.len() - 3);
     }
     for (key, about) in keys {
         let width = cells(&key) + cells(about) + 3;
@@ -102,8 +108,8 @@ fn scrollback(app: &App) -> Option<(&'static str, Vec<(String, &'static str)>)> 
         (false, false) => &[
             C::SearchForward,
             C::Select(Kind::Characters),
-            C::Select(Kind::Rows),
             C::Copy,
+            C::Select(Kind::Rows),
             C::Leave,
         ],
     };

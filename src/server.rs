@@ -42,8 +42,9 @@ use session::record::Record;
 pub const PROTOCOL: u32 = 1;
 
 /// What servers of this version of the contract may lack, see [`InfoResponse::features`]: "log" is `Log` and
-/// `TraceRequest.no_logs`, "search-log" is `SearchLog`.
-const FEATURES: [&str; 2] = ["log", "search-log"];
+/// `TraceRequest.no_logs`, "search-log" is `SearchLog`, "search-filter" is
+/// `LogRequest.search` and `SearchLogRequest.filter`.
+const FEATURES: [&str; 3] = ["log", "search-log", "search-filter"];
 
 /// Changes of sessions that may wait for a watcher; one that is further behind gets all sessions anew.
 const CHANGES: usize = 256;

@@ -23,6 +23,7 @@ use crate::proto::controller::{
 mod changes;
 mod files;
 mod host;
+mod older;
 mod save;
 mod shell;
 mod watch;
@@ -169,16 +170,20 @@ impl Links {
                 build,
                 vertex,
                 pattern,
+                filter,
             } => {
-                let request = SearchLogRequest {
+                let Some(client) = &self.client else { return };
+                let mut request = SearchLogRequest {
                     session: build.session,
                     build: build.build,
                     vertex,
                     pattern: Some(pattern),
                     limit: 0,
                     from: 0,
+                    filter,
                 };
-                let Some(api) = self.api() else { return };
+                older::search(client, &mut request);
+                let api = client.api.clone();
                 let task = tokio::spawn(watch::search(api, id, request, self.sender.clone()));
                 if let Some(former) = self.search.replace(task.abort_handle()) {
                     former.abort();
@@ -356,7 +361,10 @@ impl Links {
         }
     }
 
-    fn log(&self, id: u64, request: LogRequest) {
+    fn log(&self, id: u64, mut request: LogRequest) {
+        if let Some(client) = &self.client {
+            older::log(client, &mut request);
+        }
         self.call(async move |mut api, sender| {
             let answer = api.log(request).await;
             let answer = answer.map(tonic::Response::into_inner);

@@ -211,6 +211,8 @@ pub enum Effect {
         vertex: String,
         /// What for.
         pattern: LogPattern,
+        /// Only among lines that this finds.
+        filter: Option<LogPattern>,
     },
     /// End the search.
     StopSearch,

@@ -25,6 +25,9 @@ pub struct Searcher {
     at_once: bool,
     cleaner: Cleaner,
     stripped: Vec<u8>,
+    /// What must find a line too.
+    also: Option<Box<Self>>,
+    hits: Vec<u64>,
 }
 
 impl Searcher {
@@ -61,7 +64,28 @@ impl Searcher {
             at_once: !pattern.regex && !text.contains('\n'),
             cleaner: Cleaner::new(false),
             stripped: Vec::new(),
+            also: None,
+            hits: Vec::new(),
         })
+    }
+
+    /// Looks for lines that both patterns find, wherever in them; one that is absent or empty finds every line.
+    ///
+    /// # Errors
+    /// As [`Searcher::new`], for each of them.
+    pub fn both(pattern: &LogPattern, also: Option<&LogPattern>) -> Result<Self, Status> {
+        let pattern = Self::new(pattern)?;
+        let Some(also) = also.filter(|also| !also.text.is_empty()) else {
+            return Ok(pattern);
+        };
+        let also = Self::new(also)?;
+        // The second one is only asked where the first one has found something, so the quick one comes first.
+        let (mut first, second) = match pattern.at_once || !also.at_once {
+            true => (pattern, also),
+            false => (also, pattern),
+        };
+        first.also = Some(Box::new(second));
+        Ok(first)
     }
 
     /// Where the next match begins, at `from` or behind.
@@ -74,6 +98,10 @@ impl Searcher {
 
     /// Whether a raw line matches.
     pub fn line(&mut self, line: &[u8]) -> bool {
+        self.finds(line) && self.also.as_mut().is_none_or(|also| also.finds(line))
+    }
+
+    fn finds(&mut self, line: &[u8]) -> bool {
         let line = self.cleaner.clean(line);
         match &self.pattern {
             Pattern::Text(finder) => finder.find(line).is_some(),
@@ -84,6 +112,26 @@ impl Searcher {
     /// Looks at whole raw lines, each with its newline: says which match, by their place among them, and how many
     /// lines there are.
     pub fn lines(&mut self, whole: &[u8], mut found: impl FnMut(u64)) -> u64 {
+        let Some(mut also) = self.also.take() else {
+            return self.finds_in(whole, found);
+        };
+        let mut hits = std::mem::take(&mut self.hits);
+        hits.clear();
+        let count = self.finds_in(whole, |at| hits.push(at));
+        if !hits.is_empty() {
+            let mut hits = hits.iter().peekable();
+            also.finds_in(whole, |at| {
+                while hits.next_if(|hit| **hit < at).is_some() {}
+                if hits.next_if(|hit| **hit == at).is_some() {
+                    found(at);
+                }
+            });
+        }
+        (self.also, self.hits) = (Some(also), hits);
+        count
+    }
+
+    fn finds_in(&mut self, whole: &[u8], mut found: impl FnMut(u64)) -> u64 {
         if self.at_once && plain(whole) {
             return self.plain_lines(whole, found);
         }
@@ -98,7 +146,7 @@ impl Searcher {
         }
         let mut count = 0;
         for line in whole.split_inclusive(|byte| *byte == b'\n') {
-            if self.line(line.strip_suffix(b"\n").unwrap_or(line)) {
+            if self.finds(line.strip_suffix(b"\n").unwrap_or(line)) {
                 found(count);
             }
             count += 1;
@@ -178,6 +226,49 @@ mod tests {
         let hits = |pattern: &str| found(&mut searcher(pattern, false, false), text).0.len();
         assert_eq!((hits("error"), hits("1%"), hits("2%")), (1, 0, 1));
         assert_eq!((hits("^G"), hits("\x07"), hits("%\nb")), (1, 0, 0));
+    }
+
+    #[test]
+    fn two_patterns_find_the_lines_that_each_of_them_finds() {
+        let text = b"error: left\nerror\nemoji left\nemoji\n\x1b[1merror:\x1b[0m emoji\n";
+        let pattern = |text: &str| {
+            let (regex, text) = match text.strip_prefix("re:") {
+                Some(text) => (true, text),
+                None => (false, text),
+            };
+            LogPattern {
+                text: text.into(),
+                regex,
+                ignore_case: false,
+            }
+        };
+        for (one, other, expected) in [
+            ("error", "error:", &[0, 4][..]),
+            ("re:(left|emoji)", "emoji", &[2, 3, 4]),
+            ("re:^e", "re:i$", &[3, 4]),
+            ("left", "re:^error: left$", &[0]),
+            ("left", "nothing", &[]),
+            ("emoji", "", &[2, 3, 4]),
+        ] {
+            let (mut one, mut other) = (pattern(one), pattern(other));
+            for _ in 0..2 {
+                let mut both = Searcher::both(&one, Some(&other)).unwrap();
+                let (all, lines) = found(&mut both, text);
+                let numbers: Vec<u64> = all.iter().map(|(number, _)| *number).collect();
+                assert_eq!((&*numbers, lines), (expected, 5), "{one:?} {other:?}");
+                let alone: Vec<u64> = (0u64..)
+                    .zip(text.split(|byte| *byte == b'\n').take(5))
+                    .filter(|(_, line)| both.line(line))
+                    .map(|(number, _)| number)
+                    .collect();
+                assert_eq!(alone, numbers);
+                if !other.text.is_empty() {
+                    std::mem::swap(&mut one, &mut other);
+                }
+            }
+        }
+        let wrong = Searcher::both(&pattern("a"), Some(&pattern("re:(")));
+        assert_eq!(wrong.unwrap_err().code(), tonic::Code::InvalidArgument);
     }
 
     #[test]

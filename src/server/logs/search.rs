@@ -43,7 +43,7 @@ pub fn run(
         limit => limit,
     };
     let mut search = Search {
-        searcher: Searcher::new(&pattern)?,
+        searcher: Searcher::both(&pattern, request.filter.as_ref())?,
         next: 0,
         from: request.from,
         room: usize::try_from(limit).unwrap_or(usize::MAX),

@@ -333,6 +333,53 @@ fn a_search_tells_every_line_once_and_counts_on() {
 }
 
 #[test]
+fn a_search_within_a_filter_finds_what_both_find() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut recorded = Recorded::new(dir.path());
+    recorded.log("a", "error: one\nerror\nwarning\nemoji ri");
+    recorded.log("a", "ght\nerror: two\nerror: open");
+    let literal = |text: &str| {
+        Some(LogPattern {
+            text: text.into(),
+            ..LogPattern::default()
+        })
+    };
+    let mut heard = Heard::default();
+    let request = SearchLogRequest {
+        pattern: literal("error:"),
+        filter: literal("error"),
+        ..SearchLogRequest::default()
+    };
+    search::run(&recorded.logs, &request, &mut heard).unwrap();
+    let told: Vec<u64> = heard.answers.iter().flat_map(|a| a.lines.clone()).collect();
+    assert_eq!(told, [0, 4, 5]);
+    let mut request = LogRequest {
+        count: 2,
+        filter: Some(LogPattern {
+            text: "(left|emoji|error)".into(),
+            regex: true,
+            ..LogPattern::default()
+        }),
+        search: literal("emoji"),
+        ..LogRequest::default()
+    };
+    let answer = ask(&recorded.logs, request.clone());
+    assert_eq!((answer.lines.len(), answer.lines[0].number), (1, 3));
+    // The search alone.
+    request.filter = None;
+    assert_eq!(ask(&recorded.logs, request.clone()).lines, answer.lines);
+    request.from_end = true;
+    request.search = literal("error:");
+    request.filter = literal("error");
+    let numbers: Vec<u64> = ask(&recorded.logs, request)
+        .lines
+        .iter()
+        .map(|line| line.number)
+        .collect();
+    assert_eq!(numbers, [4, 5]);
+}
+
+#[test]
 fn a_search_ends_when_nobody_waits() {
     let dir = tempfile::tempdir().unwrap();
     let mut recorded = Recorded::new(dir.path());

@@ -35,9 +35,13 @@ pub fn read(
         let index = logs.shared.lock();
         (index.parts(vertex), index.total(vertex))
     };
-    let filter = match &request.filter {
-        Some(filter) if !filter.text.is_empty() => Some(Searcher::new(filter)?),
-        _ => None,
+    let mut patterns = [&request.filter, &request.search]
+        .into_iter()
+        .flatten()
+        .filter(|pattern| !pattern.text.is_empty());
+    let filter = match patterns.next() {
+        Some(first) => Some(Searcher::both(first, patterns.next())?),
+        None => None,
     };
     let mut window = Window {
         next: 0,

@@ -43,7 +43,8 @@ pub(super) fn search(
     held: impl Send + 'static,
 ) -> Result<Answers<SearchLogResponse>, Status> {
     // A wrong pattern is the answer of the call itself.
-    Searcher::new(&request.pattern.clone().unwrap_or_default())?;
+    let pattern = request.pattern.clone().unwrap_or_default();
+    Searcher::both(&pattern, request.filter.as_ref())?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     spawn_blocking(move || {
         let _held = held;

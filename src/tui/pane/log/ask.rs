@@ -2,9 +2,9 @@
 
 use super::super::super::msg::{BuildId, Effect, LogAnswer, SearchAnswer};
 use super::super::super::session::Build;
-use super::find::{self, Way};
+use super::find::Way;
 use super::{Source, State};
-use crate::proto::controller::{LogPattern, LogRequest, LogResponse};
+use crate::proto::controller::{LogRequest, LogResponse};
 
 /// Lines that are asked for at once.
 const COUNT: u32 = 256;
@@ -179,7 +179,8 @@ impl State {
                 id,
                 build: where_.clone(),
                 vertex: vertex.clone(),
-                pattern: with(filter.as_ref(), &find.pattern),
+                pattern: find.pattern.clone(),
+                filter: filter.clone(),
             });
         }
         self.reach(build);
@@ -212,8 +213,7 @@ impl State {
                 request.from = back;
             }
             What::Hit { way, back } => {
-                let pattern = self.find.as_ref().map(|find| &find.pattern);
-                request.filter = pattern.map(|pattern| with(request.filter.as_ref(), pattern));
+                request.search = self.find.as_ref().map(|find| find.pattern.clone());
                 request.count = 1;
                 match way {
                     Way::Forward(line) | Way::Near(line) => request.from = line,
@@ -507,13 +507,5 @@ impl State {
                 Some(line)
             }
         }
-    }
-}
-
-/// The pattern of a search among the lines that a filter lets through.
-fn with(filter: Option<&LogPattern>, pattern: &LogPattern) -> LogPattern {
-    match filter {
-        Some(filter) => find::both(filter, pattern),
-        None => pattern.clone(),
     }
 }

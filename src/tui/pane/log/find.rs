@@ -150,24 +150,6 @@ pub fn compile(pattern: &LogPattern) -> Option<Regex> {
         .filter(|_| !pattern.text.is_empty())
 }
 
-/// A pattern for the lines that two patterns find.
-pub fn both(one: &LogPattern, other: &LogPattern) -> LogPattern {
-    let part = |pattern: &LogPattern| {
-        let text = match pattern.regex {
-            true => pattern.text.clone(),
-            false => regex::escape(&pattern.text),
-        };
-        let case = if pattern.ignore_case { "i" } else { "-i" };
-        format!("(?{case}:{text})")
-    };
-    let (one, other) = (part(one), part(other));
-    LogPattern {
-        text: format!("{one}.*{other}|{other}.*{one}"),
-        regex: true,
-        ignore_case: false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -219,25 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_with_both() {
-        let both = both(
-            &literal("a.b"),
-            &LogPattern {
-                text: "c|d".to_owned(),
-                regex: true,
-                ignore_case: true,
-            },
-        );
-        let regex = compile(&both).unwrap();
-        for (line, found) in [
-            ("a.b C", true),
-            ("x D a.b", true),
-            ("A.b c", false),
-            ("axb c", false),
-            ("a.b", false),
-        ] {
-            assert_eq!(regex.is_match(line), found, "{line}");
-        }
+    fn what_is_no_pattern_marks_nothing() {
         assert!(compile(&literal("")).is_none());
         let bad = LogPattern {
             text: "(".to_owned(),

@@ -61,6 +61,7 @@ impl Logged {
     fn answer(&self, request: &LogRequest) -> LogResponse {
         let total = self.lines.len() as u64;
         let regex = request.filter.as_ref().and_then(find::compile);
+        let search = request.search.as_ref().and_then(find::compile);
         let (first, last) = match request.from_end {
             true => (0, total.saturating_sub(request.from)),
             false => (request.from, total),
@@ -68,7 +69,10 @@ impl Logged {
         let mut found: Vec<u64> = (first..last)
             .filter(|number| {
                 let line = &self.lines[*number as usize];
-                regex.as_ref().is_none_or(|regex| regex.is_match(line))
+                [&regex, &search]
+                    .into_iter()
+                    .flatten()
+                    .all(|regex| regex.is_match(line))
             })
             .collect();
         let count = request.count as usize;
@@ -124,11 +128,18 @@ impl Logged {
                         self.asked.push(*request);
                         self.state.on_lines(LogAnswer { id, answer });
                     }
-                    Effect::Search { id, pattern, .. } => {
+                    Effect::Search {
+                        id,
+                        pattern,
+                        filter,
+                        ..
+                    } => {
                         let regex = find::compile(&pattern).unwrap();
+                        let filter = filter.as_ref().and_then(find::compile);
                         let lines: Vec<u64> = (0_u64..)
                             .zip(&self.lines)
                             .filter(|(_, line)| regex.is_match(line))
+                            .filter(|(_, line)| filter.as_ref().is_none_or(|f| f.is_match(line)))
                             .map(|(number, _)| number)
                             .collect();
                         let answer = Ok(SearchLogResponse {
@@ -309,6 +320,13 @@ fn a_filter_leaves_what_matches_and_a_search_goes_within_it() {
     log.state.filter(None);
     log.settle();
     assert!(log.seen().contains(&"line 599") && log.seen().contains(&"line 600"));
+    // It may find a piece of what the filter finds.
+    log.state.filter(Some(literal("line 99")));
+    log.state.search(&log.build, literal("99"));
+    log.settle();
+    let find = log.state.find.as_ref().unwrap();
+    assert!(find.status(log.state.here, "~").ends_with("/111"));
+    assert!(log.state.here.is_some());
     log.state.filter(Some(literal("nothing has this")));
     log.settle();
     assert!(log.seen().is_empty());

@@ -11,8 +11,8 @@ use crate::progress::trace::Trace;
 use crate::proto::control::StatusResponse;
 use crate::proto::controller::trace_event::Event;
 use crate::proto::controller::{
-    BuildFailure, InspectResponse, LineRange, LogCount, Outcome, Session, SourceFile, TraceEvent,
-    outcome,
+    BuildFailure, InspectResponse, LineRange, LogCount, Outcome, Session, SessionState, SourceFile,
+    TraceEvent, outcome,
 };
 use crate::term::escape;
 
@@ -47,6 +47,8 @@ pub struct Build {
     pub remarks: Vec<String>,
     /// How it ended.
     pub outcome: Option<Outcome>,
+    /// When the last event of its trace happened; milliseconds since 1970.
+    pub heard: i64,
     /// Counts what has been seen: whoever has derived something knows whether to do it again.
     pub version: u64,
     /// Why its trace cannot be read.
@@ -59,6 +61,7 @@ impl Build {
     /// Merges one event of the trace.
     pub fn see(&mut self, event: TraceEvent) {
         self.version += 1;
+        self.heard = self.heard.max(event.time);
         let now: Nanos = event.time.saturating_mul(1_000_000);
         let now = if now == 0 { clock() } else { now };
         self.trace.begin(now);
@@ -136,16 +139,34 @@ impl Build {
         named.or_else(|| self.trace.steps.iter().position(|step| step.failed()))
     }
 
+    /// Whether nothing more happens in it.
+    pub fn over(&self, session: &Session) -> bool {
+        self.outcome.is_some() || session.state() == SessionState::Recoverable
+    }
+
+    /// When it ended, or was heard of last if its server died; milliseconds since 1970.
+    fn end(&self, session: &Session) -> Option<i64> {
+        match (session.ended, session.state()) {
+            // An older server does not tell.
+            (0, SessionState::Recoverable) => Some(self.heard.max(session.started)),
+            (0, _) => None,
+            (ended, _) => Some(ended),
+        }
+    }
+
+    /// The time that running steps are measured at, on our clock: `now` (milliseconds since 1970), or its end.
+    pub fn clock(&self, session: &Session, now: i64) -> Nanos {
+        let end = self.end(session).filter(|_| self.over(session));
+        end.map_or(now, |end| end.min(now))
+            .saturating_mul(1_000_000)
+    }
+
     /// Time since it began, until now or its end.
     pub fn elapsed(&self, session: &Session, now: i64) -> Nanos {
         if session.started == 0 {
             return 0;
         }
-        let end = if session.ended > 0 {
-            session.ended
-        } else {
-            now
-        };
+        let end = self.end(session).unwrap_or(now);
         end.saturating_sub(session.started)
             .max(0)
             .saturating_mul(1_000_000)

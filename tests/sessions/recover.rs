@@ -41,6 +41,8 @@ async fn a_killed_server_loses_no_session_and_no_line() {
         }
     }
     server.kill();
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let killed = i64::try_from(now.unwrap().as_millis()).unwrap();
 
     let client = server.client().await;
     let sessions = client.sessions().await;
@@ -56,6 +58,14 @@ async fn a_killed_server_loses_no_session_and_no_line() {
         ]
     );
     assert!(sessions[1].reason.contains("reload"), "{sessions:?}");
+    let last = seen.last().and_then(|record| record.event.as_ref());
+    let last = last.map_or(0, |event| event.time);
+    let ended = sessions[1].ended;
+    // The file system's clock is up to 10 ms behind.
+    assert!(
+        ended >= last - 10 && ended <= killed,
+        "{last} {killed} {sessions:?}"
+    );
     let request = TraceRequest {
         no_follow: true,
         ..request

@@ -41,7 +41,7 @@ pub struct Last {
     pub state: State,
     /// When it began.
     pub started: i64,
-    /// When it ended; 0 while it runs.
+    /// When it ended, or when something of it was recorded last if the server died; 0 while it runs.
     pub ended: i64,
     /// Exit code for scripts.
     pub exit_code: u32,

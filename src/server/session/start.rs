@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::UNIX_EPOCH;
 
 use tonic::Status;
 
 use super::actor::Actor;
-use super::record::Record;
+use super::record::{Record, State};
 use super::{Asked, Session};
 use crate::build::flags;
 use crate::build::options::{BuildOptions, Destination};
@@ -44,14 +45,20 @@ pub fn start(
 }
 
 /// Takes up a session that an earlier server left.
-pub fn resume(server: &Arc<Server>, id: String, record: Record) {
-    let actor = Actor::new(server, id, record);
-    let last = server.store().trace(&actor.session.id, actor.record.build);
-    if let Ok(path) = last
-        && let Ok(data) = std::fs::metadata(path)
+pub fn resume(server: &Arc<Server>, id: String, mut record: Record) {
+    let last = server.store().trace(&id, record.build).ok();
+    let data = last.and_then(|path| std::fs::metadata(path).ok());
+    if record.last.state == State::Recoverable
+        && record.last.ended == 0
+        && let Some(time) = data.as_ref().and_then(|data| data.modified().ok())
+        && let Ok(time) = time.duration_since(UNIX_EPOCH)
     {
-        actor.session.shown().trace_bytes = data.len();
+        // Nobody has written its end. Each event was written when it happened, and nothing after the last one.
+        let time = i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        record.last.ended = time.max(record.last.started);
     }
+    let actor = Actor::new(server, id, record);
+    actor.session.shown().trace_bytes = data.map_or(0, |data| data.len());
     server.enter(Arc::clone(&actor.session));
     tokio::spawn(actor.run());
 }

@@ -64,6 +64,36 @@ fn every_state_at_every_size() {
 }
 
 #[test]
+fn the_times_of_a_build_whose_server_died_stand_still() {
+    let mut script = samples::running();
+    script.session.state = SessionState::Recoverable.into();
+    for older_server in [false, true] {
+        let mut app = told(&script, (120, 40));
+        let shown = screen(&app);
+        assert!(shown.contains("00:45.0"), "{shown}");
+        if older_server {
+            let session = Session {
+                ended: 0,
+                ..app.view().unwrap().session.clone()
+            };
+            app.update(at(45.0), Msg::Session(Box::new(session)));
+        }
+        for pane in [Pane::Happened, Pane::Dockerfile, Pane::Timeline] {
+            app.focus_on(pane);
+            app.update(at(45.0), Msg::Tick);
+            let shown = screen(&app);
+            assert_eq!(app.deadline(), None);
+            app.update(at(65.0), Msg::Tick);
+            assert_eq!(screen(&app), shown);
+            assert!(
+                !shown.contains("what happens") && !shown.contains('●'),
+                "{shown}"
+            );
+        }
+    }
+}
+
+#[test]
 fn a_lost_server_is_tried_again_and_again() {
     let mut app = told(&samples::failed(), (120, 40));
     let mut now = at(45.0);

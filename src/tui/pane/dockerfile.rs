@@ -202,6 +202,8 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
             cursor: index == state.cursor,
             selected: selected.is_some_and(|step| line.steps.contains(&step)),
             left: state.left,
+            ended: build.over(&view.session),
+            now: build.clock(&view.session, look.now),
         };
         row.draw(build, area, y, buf, look);
     }
@@ -238,6 +240,10 @@ struct Row<'a> {
     cursor: bool,
     selected: bool,
     left: usize,
+    /// Nothing more happens in the build.
+    ended: bool,
+    /// The time that running steps are measured at, on our clock.
+    now: Nanos,
 }
 
 impl Row<'_> {
@@ -252,7 +258,7 @@ impl Row<'_> {
         if chosen {
             fill(buf, area, y, theme.style(Role::Selected));
         }
-        let found = state_of(line, build, look.now);
+        let found = state_of(line, build, self.ended, self.now);
         let pointer = if self.selected { theme.pointer() } else { " " };
         let x = put(buf, area, area.x, y, pointer, over(Role::Accent));
         let mark = match &found {
@@ -368,8 +374,7 @@ struct Found {
 }
 
 /// The state of a line's steps: the most telling one, and the time of the longest.
-fn state_of(line: &Line, build: &Build, now: i64) -> Option<Found> {
-    let ended = build.outcome.is_some();
+fn state_of(line: &Line, build: &Build, ended: bool, now: Nanos) -> Option<Found> {
     let steps = line
         .steps
         .iter()
@@ -382,7 +387,6 @@ fn state_of(line: &Line, build: &Build, now: i64) -> Option<Found> {
         Mark::Waiting => 2,
         _ => 1,
     };
-    let now = now.saturating_mul(1_000_000);
     let time = |step: &Step| -> Nanos { step.duration(build.trace.clock(step, now)) };
     let longest = steps.clone().map(time).max().unwrap_or(0);
     let mark = steps

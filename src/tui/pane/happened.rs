@@ -272,7 +272,7 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
             .step
             .and_then(|step| view.build.trace.steps.get(step))
             .map(|step| {
-                let now = look.now.saturating_mul(1_000_000);
+                let now = view.build.clock(&view.session, look.now);
                 let now = view.build.trace.clock(step, now);
                 format!("{:.1}s", seconds(step.duration(now)))
             })
@@ -293,9 +293,9 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
 
 /// The title: left and right part.
 pub fn title(view: &View, _look: &Look) -> (String, String) {
-    let left = match &view.build.outcome {
-        None => "what happens",
-        Some(_) => "what happened",
+    let left = match view.build.over(&view.session) {
+        false => "what happens",
+        true => "what happened",
     };
     let rows = view.happened.rows.len();
     let right = match view.happened.top {

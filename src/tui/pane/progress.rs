@@ -11,7 +11,6 @@ use super::text::put;
 use super::{Look, Then, scroll};
 use crate::progress::time::Nanos;
 use crate::progress::trace::Step;
-use crate::proto::controller::SessionState;
 
 mod empty;
 pub mod line;
@@ -244,16 +243,12 @@ pub fn mark(step: &Step, ended: bool) -> Mark {
 
 /// Whether nothing more happens in the build of a view.
 pub fn ended(view: &View) -> bool {
-    view.build.outcome.is_some() || view.session.state() == SessionState::Recoverable
+    view.build.over(&view.session)
 }
 
 /// The time that running steps are measured at, on our clock: now, or the end of the build.
 pub fn clock(view: &View, now: i64) -> Nanos {
-    let now = match view.session.ended {
-        end if end > 0 && ended(view) => end.min(now),
-        _ => now,
-    };
-    now.saturating_mul(1_000_000)
+    view.build.clock(&view.session, now)
 }
 
 /// Moves, folds, or opens the log; for this pane and for the others that show steps.

@@ -86,10 +86,8 @@ fn headline(known: &Known, failure: &BuildFailure, step: Option<&Step>, rows: &m
         None => "no process of it ended".to_owned(),
     };
     let after = step.map_or_else(String::new, |step| {
-        let clock = known
-            .build
-            .trace
-            .clock(step, known.look.now.saturating_mul(1_000_000));
+        let now = known.build.clock(known.session, known.look.now);
+        let clock = known.build.trace.clock(step, now);
         format!(" after {:.1} s", seconds(step.duration(clock)))
     });
     let headline = match (failure.process_exit_code, step) {

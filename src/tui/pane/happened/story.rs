@@ -182,7 +182,7 @@ pub fn finished(known: &Known, finished: &Finished, rows: &mut Rows) {
 }
 
 fn time(known: &Known, step: &Step) -> Nanos {
-    let now = known.look.now.saturating_mul(1_000_000);
+    let now = known.build.clock(known.session, known.look.now);
     step.duration(known.build.trace.clock(step, now))
 }
 

@@ -10,6 +10,7 @@ use super::super::super::fixture::{
 use super::super::super::layout::Pane;
 use super::super::super::msg::Msg;
 use super::*;
+use crate::proto::controller::SessionState;
 
 /// The pane of the chosen session beneath its title, in front of which its title.
 fn shown(app: &App, size: (u16, u16)) -> String {

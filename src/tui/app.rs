@@ -28,6 +28,7 @@ mod keys;
 mod layers;
 mod lines;
 mod mouse;
+mod offers;
 mod reading;
 mod server;
 mod shells;

@@ -83,6 +83,12 @@ impl App {
             A::Sidebar => self.focus_on(Pane::Sessions),
             A::NextError => self.step_error(true),
             A::PrevError => self.step_error(false),
+            A::ShellAfter | A::ShellBefore if self.hindered(action).is_some() => {
+                if let Some(why) = self.hindered(action) {
+                    self.complain(why);
+                }
+                Vec::new()
+            }
             A::ShellAfter => self.shell_here(false),
             A::ShellBefore => self.new_shell(true),
             A::ShellFinal => self.new_shell(false),
@@ -337,6 +343,22 @@ impl App {
             Some(step) => {
                 view.log.show_step(&view.build, step);
                 view.dockerfile.show_step(&view.build, step);
+                view.happened.show_step(step);
+                let steps = &view.build.trace.steps;
+                let step = steps.get(step).filter(|step| !step.failed());
+                let warning = step.and_then(|step| step.warnings.first());
+                let warning = warning.map(|warning| warning.short.clone());
+                if let Some(warning) = warning
+                    && self.layout().place(Pane::Happened).is_none()
+                {
+                    self.say(format!("warning: {warning}"));
+                }
+            }
+            // What failed is no step: the card tells of it.
+            None if view.build.failure().is_some() => {
+                view.happened.show_top();
+                self.detail_chosen = true;
+                return self.focus_on(Pane::Happened);
             }
             None => self.say("no errors and no warnings"),
         }

@@ -4,7 +4,8 @@ use crossterm::event::{KeyCode, KeyModifiers};
 
 use super::*;
 use crate::monitor::parse::Command;
-use crate::tui::fixture::{Screen, Script, at, samples, screen};
+use crate::proto::controller::BuildFailure;
+use crate::tui::fixture::{Screen, Script, at, samples, screen, step};
 
 /// Sizes of the ladder's classes.
 const SIZES: [(u16, u16); 7] = [
@@ -61,6 +62,67 @@ fn every_state_at_every_size() {
     let shown = screen(&ascii);
     assert!(shown.is_ascii(), "{shown}");
     insta::assert_snapshot!("failed_ascii_120x40", shown);
+}
+
+#[test]
+fn what_cannot_work_in_a_refused_build_is_not_offered() {
+    let script = Script::new("web").failure(BuildFailure {
+        message: "there is no Dockerfile here".to_owned(),
+        no_state: "there was no build".to_owned(),
+        refused: true,
+        ..BuildFailure::default()
+    });
+    let mut app = told(&script, (120, 40));
+    app.focus_on(Pane::Progress);
+    let footer = |app: &App| screen(app).lines().last().map(str::to_owned).unwrap();
+    let offered = footer(&app);
+    assert!(
+        !offered.contains("shell") && !offered.contains("edit"),
+        "{offered}"
+    );
+    assert!(offered.contains("reload"), "{offered}");
+    assert!(letter(&mut app, 's').is_empty());
+    assert!(screen(&app).contains("no shell: the build was refused"));
+    app.detail = Pane::Dockerfile;
+    letter(&mut app, 'e');
+    assert_eq!(app.focus, Pane::Happened);
+    let shown = screen(&app);
+    assert!(shown.contains("there is no Dockerfile here"), "{shown}");
+    assert!(!shown.contains("no errors"), "{shown}");
+    // Where there is something to enter and to read, it is offered.
+    let mut app = told(&samples::failed(), (120, 40));
+    app.focus_on(Pane::Progress);
+    let offered = footer(&app);
+    assert!(
+        offered.contains("shell") && offered.contains("next error"),
+        "{offered}"
+    );
+}
+
+#[test]
+fn the_next_warning_is_brought_into_sight() {
+    let mut script = Script::new("web").dockerfile("FROM a\nRUN b\n");
+    for number in 1..=9 {
+        let ran = step(&format!("[{number}/9] RUN b{number}")).ran(0.0, 1.0);
+        script = script.step(ran.warning("JSONArgsRecommended", 2));
+    }
+    let warned = step("[internal] load build definition").ran(0.0, 0.1);
+    let script = script
+        .step(warned.warning("SecretsUsedInArgOrEnv: do not", 2))
+        .finished(&[]);
+    let mut app = told(&script, (80, 24));
+    app.focus_on(Pane::Happened);
+    app.update(at(46.0), Msg::Tick);
+    let warning = "SecretsUsedInArgOrEnv: do not";
+    assert!(!screen(&app).contains(warning), "{}", screen(&app));
+    letter(&mut app, 'e');
+    app.update(at(46.0), Msg::Tick);
+    assert!(screen(&app).contains(warning), "{}", screen(&app));
+    // Where the card has no place, it is said.
+    let mut app = told(&script, (80, 24));
+    app.focus_on(Pane::Timeline);
+    letter(&mut app, 'e');
+    assert!(screen(&app).contains(warning), "{}", screen(&app));
 }
 
 #[test]

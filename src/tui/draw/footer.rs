@@ -37,7 +37,9 @@ pub(super) fn draw_footer(app: &App, place: Rect, buf: &mut Buffer) -> Option<Po
     };
     let before = (shell && !prefixed).then(|| format!("{} then:", app.setup.keymap.prefix));
     let key = |action| Some((app.setup.keymap.key(action)?, spec_of(action)?.short));
-    let keys = footer_actions(app).into_iter().filter_map(key).collect();
+    let actions = footer_actions(app).into_iter();
+    let actions = actions.filter(|action| app.hindered(*action).is_none());
+    let keys = actions.filter_map(key).collect();
     draw_keys(app, place, word, before, keys, buf);
     None
 }
@@ -90,27 +92,19 @@ fn scrollback(app: &App) -> Option<(&'static str, Vec<(String, &'static str)>)> 
     }
     let found = copy.matches().is_some_and(|(_, count)| count > 0);
     let commands: &[C] = match (copy.selecting().is_some(), found) {
-        (true, _) => &[
-            C::Copy,
-            C::OtherEnd,
-            C::Back,
-            C::Select(Kind::Rows),
-            C::Leave,
-        ],
+        (true, _) => &[C::Copy, C::OtherEnd, C::Back, C::Select(Kind::Rows)],
         (false, true) => &[
             C::NextMatch,
             C::PreviousMatch,
             C::SearchForward,
             C::Select(Kind::Characters),
             C::Copy,
-            C::Leave,
         ],
         (false, false) => &[
             C::SearchForward,
             C::Select(Kind::Characters),
             C::Copy,
             C::Select(Kind::Rows),
-            C::Leave,
         ],
     };
     let key_of = |command: &C| {
@@ -118,12 +112,9 @@ fn scrollback(app: &App) -> Option<(&'static str, Vec<(String, &'static str)>)> 
         Some((spec.shown().next()?, spec.short))
     };
     let mut keys: Vec<_> = commands.iter().filter_map(key_of).collect();
+    let last = [C::HalfPageUp, C::HalfPageDown, C::Top, C::Bottom, C::Leave];
+    keys.extend(last.iter().filter_map(key_of));
     keys.extend(app.scrollback_help().map(|key| (key.to_string(), "help")));
-    keys.extend(
-        [C::HalfPageUp, C::HalfPageDown, C::Top, C::Bottom]
-            .iter()
-            .filter_map(key_of),
-    );
     Some(("SCROLLBACK", keys))
 }
 

@@ -15,7 +15,10 @@ use super::super::msg::{Found, NotWritten};
 pub fn read(path: &Path) -> Result<String, String> {
     let cannot = |error: &dyn std::fmt::Display| format!("cannot read {}: {error}", path.display());
     // Asked before it is opened: opening a pipe would wait for its other end.
-    let meta = fs::metadata(path).map_err(|error| cannot(&error))?;
+    let meta = fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => format!("there is no file {}", path.display()),
+        _ => cannot(&error),
+    })?;
     if !meta.is_file() {
         return Err(cannot(&"it is no file"));
     }

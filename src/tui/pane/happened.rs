@@ -10,6 +10,7 @@ use super::super::theme::Role;
 use super::text::{cells, put, put_right};
 use super::{Look, Then};
 use crate::progress::time::seconds;
+use crate::progress::trace::StepId;
 use crate::proto::controller::{LogRequest, Session, outcome};
 
 mod cause;
@@ -75,6 +76,8 @@ pub struct State {
     tail: Tail,
     made: Made,
     rows: Vec<Row>,
+    /// A step whose rows are to be brought into sight.
+    wanted: Option<StepId>,
 }
 
 /// What a card is written from.
@@ -91,6 +94,16 @@ impl State {
     /// A build has ended.
     pub fn begin(&mut self, _build: &Build) {
         self.top = 0;
+    }
+
+    /// What is said about a step is to be seen; of one that failed, the card from its beginning.
+    pub fn show_step(&mut self, step: StepId) {
+        self.wanted = Some(step);
+    }
+
+    /// The beginning is to be seen.
+    pub fn show_top(&mut self) {
+        (self.top, self.wanted) = (0, None);
     }
 
     /// Another build begins.
@@ -196,6 +209,20 @@ impl State {
             self.rows = write(&known, rows);
         }
         let rows = usize::from(area.height);
+        if let Some(step) = self.wanted.take() {
+            let about = |row: &Row| row.about == Some(step);
+            let first = self.rows.iter().position(about);
+            let last = self.rows.iter().rposition(about);
+            match first.zip(last) {
+                // As much of it as there is room for, from its beginning.
+                Some((first, last)) => {
+                    let lowest = (last + 1).saturating_sub(rows).min(first);
+                    self.top = self.top.clamp(lowest, first);
+                }
+                None if build.failed_step() == Some(step) => self.top = 0,
+                None => {}
+            }
+        }
         self.top = self.top.min(self.rows.len().saturating_sub(rows));
     }
 }

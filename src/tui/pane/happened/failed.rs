@@ -197,11 +197,17 @@ fn keys(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
     if known.build.failed_step().is_some() {
         actions.push((Action::Log, "its log"));
     }
-    actions.extend([
-        (Action::NextError, "next error"),
-        (Action::Edit, "edit the Dockerfile"),
-        (Action::Reload, "build again"),
-    ]);
+    let steps = &known.build.trace.steps;
+    if steps
+        .iter()
+        .any(|step| step.failed() || !step.warnings.is_empty())
+    {
+        actions.push((Action::NextError, "next error"));
+    }
+    if !known.build.files.is_empty() {
+        actions.push((Action::Edit, "edit the Dockerfile"));
+    }
+    actions.push((Action::Reload, "build again"));
     let words: Vec<String> = actions
         .into_iter()
         .filter_map(|(action, about)| Some(format!("{} {about}", known.look.keymap.key(action)?)))

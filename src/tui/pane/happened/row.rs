@@ -18,6 +18,8 @@ pub struct Row {
     pub text: String,
     /// The step whose time is shown at its end.
     pub step: Option<StepId>,
+    /// The step that it tells of in words.
+    pub about: Option<StepId>,
 }
 
 /// Rows that are being written.
@@ -25,6 +27,8 @@ pub struct Row {
 pub struct Rows {
     width: usize,
     tight: bool,
+    /// The step that rows tell of from now on.
+    pub about: Option<StepId>,
     /// What is there.
     pub rows: Vec<Row>,
 }
@@ -35,6 +39,7 @@ impl Rows {
         Self {
             width: usize::from(width).max(10),
             tight,
+            about: None,
             rows: Vec::new(),
         }
     }
@@ -50,6 +55,7 @@ impl Rows {
                     role,
                     text: format!("{:indent$}{part}", ""),
                     step: None,
+                    about: self.about,
                 });
             }
         }
@@ -77,6 +83,7 @@ impl Rows {
                 role,
                 text,
                 step: None,
+                about: self.about,
             });
         }
     }
@@ -88,6 +95,7 @@ impl Rows {
                 role,
                 text,
                 step: Some(step),
+                about: self.about,
             });
         }
     }
@@ -110,6 +118,7 @@ impl Rows {
                 role: Role::Dim,
                 text: "(more is not shown)".to_owned(),
                 step: None,
+                about: self.about,
             });
         }
         self.rows.len() < ROWS

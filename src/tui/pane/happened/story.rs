@@ -316,8 +316,9 @@ fn longest(known: &Known, rows: &mut Rows) {
 }
 
 fn warnings(known: &Known, rows: &mut Rows) {
-    let steps = known.build.trace.steps.iter();
-    let all = steps.flat_map(|step| step.warnings.iter().map(move |warning| (step, warning)));
+    let steps = known.build.trace.steps.iter().enumerate();
+    let all =
+        steps.flat_map(|(id, step)| step.warnings.iter().map(move |warning| (id, step, warning)));
     let count = all.clone().count();
     if count == 0 {
         return;
@@ -325,7 +326,8 @@ fn warnings(known: &Known, rows: &mut Rows) {
     rows.gap();
     let plural = if count == 1 { "" } else { "s" };
     rows.text(Role::Warn, 0, &format!("{count} warning{plural}:"));
-    for (step, warning) in all.take(NAMED) {
+    for (id, step, warning) in all.take(NAMED) {
+        rows.about = Some(id);
         let line = warning
             .source
             .as_ref()
@@ -344,4 +346,5 @@ fn warnings(known: &Known, rows: &mut Rows) {
             rows.text(Role::Dim, 2, &warning.url);
         }
     }
+    rows.about = None;
 }

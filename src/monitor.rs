@@ -4,7 +4,7 @@
 //! with data. A full-screen app uses these three. [`run`] is the line mode on top: [`terminal`] owns the
 //! real terminal, [`prefix`] decides what of the keyboard is for whom, [`prompt`] reads lines with
 //! [`editor`], [`history`], [`keys`] and [`complete`], [`shell`] connects the terminal to a process, [`watch`]
-//! follows a build, [`header`] says what a process is started in. For screen readers, [`spoken`] has sentences in
+//! follows a build, [`presence`] lets others know where the user is, [`header`] says what a process is started in. For screen readers, [`spoken`] has sentences in
 //! the place of tables, and [`echo`] writes of an edited line only what changed. [`start`] leads from a build to its
 //! monitor.
 
@@ -21,6 +21,7 @@ pub mod keys;
 pub mod listing;
 pub mod parse;
 pub mod prefix;
+pub mod presence;
 pub mod prompt;
 pub mod run;
 pub mod shell;

@@ -5,6 +5,15 @@ pub mod controller {
     #![allow(missing_docs, clippy::all)]
     tonic::include_proto!("buildx.controller.v1");
 
+    impl From<session_event::Event> for SessionEvent {
+        fn from(event: session_event::Event) -> Self {
+            Self {
+                event: Some(event),
+                ..Self::default()
+            }
+        }
+    }
+
     /// Without the values of the environment, which may be secret.
     impl std::fmt::Debug for Caller {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -49,6 +49,9 @@ const FEATURES: [&str; 3] = ["log", "search-log", "search-filter"];
 /// Changes of sessions that may wait for a watcher; one that is further behind gets all sessions anew.
 const CHANGES: usize = 256;
 
+/// Why a session beyond the budget of the disk is gone.
+const FORGOTTEN: &str = "the session was forgotten: the traces had no room left";
+
 /// How a server is set up.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -278,12 +281,21 @@ impl Server {
     }
 
     fn tell(&self, event: Event) {
+        self.tell_of(event.into());
+    }
+
+    fn tell_of(&self, event: SessionEvent) {
         // Nobody may be listening.
-        let _ = self.changes.send(SessionEvent { event: Some(event) });
+        let _ = self.changes.send(event);
     }
 
     pub(crate) fn changed(&self, session: &Session) {
-        if self.changes.receiver_count() > 0 {
+        if self.changes.receiver_count() == 0 {
+            return;
+        }
+        // Of a session that is gone nothing comes after the word that it is.
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        if sessions.iter().any(|known| known.id == session.id) {
             self.tell(Event::Changed(session.listed()));
         }
     }
@@ -299,14 +311,18 @@ impl Server {
         self.tell(Event::Changed(listed));
     }
 
-    pub(crate) fn leave_out(&self, id: &str) {
+    /// Takes a session from the list; `reason` says why, in one line.
+    pub(crate) fn leave_out(&self, id: &str, reason: String) {
         let mut sessions = self
             .sessions
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         sessions.retain(|session| session.id != id);
         drop(sessions);
-        self.tell(Event::Gone(id.to_owned()));
+        self.tell_of(SessionEvent {
+            event: Some(Event::Gone(id.to_owned())),
+            reason,
+        });
     }
 
     /// Writes a line about a session to the log.
@@ -351,7 +367,7 @@ impl Server {
             match server.store.enforce(busy) {
                 Ok(done) => {
                     for id in done.removed {
-                        server.leave_out(&id);
+                        server.leave_out(&id, FORGOTTEN.to_owned());
                     }
                     for (session, error) in done.failed {
                         server.says(&session, &error.to_string());

@@ -108,7 +108,7 @@ impl Monitor {
         match command {
             Command::Attach { target, read_only } => self.attach(target, read_only).await,
             Command::Cancel => self.cancel().await,
-            Command::Detach => Ok(self.detach()),
+            Command::Detach => Ok(self.detach().await),
             Command::Disconnect { target, force } => self.disconnect(target, force).await,
             Command::Exec(process) => self.exec(process).await,
             Command::Exit => self.exit().await,

@@ -147,7 +147,7 @@ impl Controller for Fake {
         let events: Vec<_> = changed
             .chain([Event::Ready(Ready {})])
             .chain(gone)
-            .map(|event| Ok(SessionEvent { event: Some(event) }))
+            .map(|event| Ok(event.into()))
             .collect();
         Ok(Response::new(Box::pin(tokio_stream::iter(events))))
     }
@@ -363,6 +363,9 @@ impl Controller for Fake {
         let session = request.into_inner().session;
         let canned = self.canned();
         let processes = canned.processes.iter().filter(|p| p.session == session);
+        if processes.clone().next().is_none() && !canned.sessions.iter().any(|s| s.id == session) {
+            return Err(Status::not_found(format!("no session {session:?}")));
+        }
         Ok(Response::new(ListProcessesResponse {
             processes: processes.cloned().collect(),
         }))

@@ -8,8 +8,10 @@ use super::editor::{self, Editor};
 use super::exec::Monitor;
 use super::listing;
 use super::prefix::{Prefix, Step};
+use super::presence::Presence;
 use super::spoken;
 use super::terminal::{Event, Mode, Terminal};
+use crate::progress::sentences::words;
 
 /// What is written before a line.
 pub const PROMPT: &str = "(buildx) ";
@@ -42,9 +44,14 @@ pub struct Keyboard {
     pub spoken: bool,
 }
 
-/// Reads a line. Keys behind it are left for whoever comes next.
-pub async fn read(terminal: &mut Terminal, keyboard: &mut Keyboard, monitor: &Monitor) -> Read {
-    let read = read_after(PROMPT, terminal, keyboard, Some(monitor)).await;
+/// Reads a line. Keys behind it are left for whoever comes next. When the session ends meanwhile, that is said.
+pub async fn read(
+    terminal: &mut Terminal,
+    keyboard: &mut Keyboard,
+    monitor: &Monitor,
+    presence: &mut Presence,
+) -> Read {
+    let read = read_after(PROMPT, terminal, keyboard, Some(monitor), presence).await;
     if let Read::Line(line) = &read {
         keyboard.editor.remember(line);
     }
@@ -54,7 +61,8 @@ pub async fn read(terminal: &mut Terminal, keyboard: &mut Keyboard, monitor: &Mo
 /// Asks a question; anything but yes means no, and so does leaving.
 pub async fn ask(terminal: &mut Terminal, keyboard: &mut Keyboard, question: &str) -> bool {
     terminal.say(&listing::plain(question));
-    let answer = read_after("[y/N] ", terminal, keyboard, None).await;
+    let nowhere = &mut Presence::default();
+    let answer = read_after("[y/N] ", terminal, keyboard, None, nowhere).await;
     matches!(answer, Read::Line(line) if matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
@@ -63,13 +71,26 @@ async fn read_after(
     terminal: &mut Terminal,
     keyboard: &mut Keyboard,
     monitor: Option<&Monitor>,
+    presence: &mut Presence,
 ) -> Read {
     terminal.mode(Mode::Line);
     keyboard.editor.clear();
     keyboard.shown = None;
     draw(prompt, terminal, keyboard);
     loop {
-        match terminal.next().await {
+        let event = tokio::select! {
+            event = terminal.next() => event,
+            reason = presence.end() => {
+                if let Some(reason) = reason {
+                    terminal.write(b"\r\n");
+                    terminal.say(&ended(&reason));
+                    keyboard.shown = None;
+                    draw(prompt, terminal, keyboard);
+                }
+                continue;
+            }
+        };
+        match event {
             Event::Keys(mut keys) => {
                 let end = take(prompt, &mut keys, terminal, keyboard, monitor).await;
                 if let Some(end) = end {
@@ -88,6 +109,11 @@ async fn read_after(
         }
         draw(prompt, terminal, keyboard);
     }
+}
+
+/// The reason why a session is gone, as a sentence.
+fn ended(reason: &str) -> String {
+    words::sentence(&listing::plain(reason))
 }
 
 /// Takes keys until one ends the line.

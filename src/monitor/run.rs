@@ -8,6 +8,7 @@ use super::header::{self, Scene};
 use super::listing;
 use super::parse::{self, Command};
 use super::prefix::Prefix;
+use super::presence::Presence;
 use super::prompt::{self, Keyboard, Read};
 use super::shell::{self, Left, Link};
 use super::spoken;
@@ -52,6 +53,7 @@ pub struct Line {
     monitor: Monitor,
     terminal: Terminal,
     keyboard: Keyboard,
+    presence: Presence,
     progress: Settings,
     in_process: bool,
     signals: Signals,
@@ -81,6 +83,7 @@ impl Line {
                 shown: None,
                 spoken,
             },
+            presence: Presence::default(),
             progress: parts.progress,
             in_process: parts.in_process,
             signals: Signals::listen()?,
@@ -167,6 +170,9 @@ impl Line {
     /// Prompt and shell until the user leaves; the exit code is that of the last build.
     pub async fn run(mut self, mut place: Place) -> u8 {
         loop {
+            let api = self.monitor.api();
+            let session = self.monitor.session.as_deref();
+            self.presence.be_in(&api, session).await;
             let next = match place {
                 Place::Prompt => self.prompt().await,
                 Place::Shell => self.shell().await,
@@ -179,7 +185,16 @@ impl Line {
     }
 
     async fn prompt(&mut self) -> Next {
-        let read = prompt::read(&mut self.terminal, &mut self.keyboard, &self.monitor).await;
+        let read = prompt::read(
+            &mut self.terminal,
+            &mut self.keyboard,
+            &self.monitor,
+            &mut self.presence,
+        )
+        .await;
+        if let Some(session) = self.presence.take_ended() {
+            self.monitor.forget(&session);
+        }
         match read {
             Read::Line(line) => match parse::parse(&line) {
                 Ok(None) => Next::Stay(Place::Prompt),
@@ -242,6 +257,7 @@ impl Line {
             Left::Exited(exited) => {
                 self.monitor.process = None;
                 self.switched(Place::Prompt);
+                self.presence.heard(&exited.reason);
                 if let Some(line) = ended(&exited) {
                     self.complain(&line);
                 }

@@ -93,9 +93,13 @@ impl Controller for Service {
 
     async fn watch_sessions(
         &self,
-        _request: Request<WatchSessionsRequest>,
+        request: Request<WatchSessionsRequest>,
     ) -> Result<Response<Self::WatchSessionsStream>, Status> {
-        answered(watch::sessions(&self.server))
+        let of = match request.get_ref().session.as_str() {
+            "" => None,
+            session => Some(self.find(session)?),
+        };
+        answered(watch::sessions(&self.server, of, peer(&request)))
     }
 
     async fn inspect(
@@ -222,7 +226,7 @@ impl Controller for Service {
             let logs = session.logs(request.build).await?;
             let held = (
                 self.server.uses(|usage| &mut usage.streams),
-                session.reads(client),
+                session.reads(&self.server, client),
             );
             return answered(quiet::records(logs, &request, held));
         }
@@ -232,18 +236,14 @@ impl Controller for Service {
             false => journal.reader(request.from),
         };
         let usage = self.server.uses(|usage| &mut usage.streams);
-        let reading = session.reads(client);
-        let server = Arc::clone(&self.server);
-        server.changed(&session);
+        let reading = session.reads(&self.server, client);
         let (sender, receiver) = mpsc::channel(TRACE_QUEUE);
         tokio::spawn(async move {
-            let _held = usage;
+            let _held = (usage, reading);
             tokio::select! {
                 () = replay(reader, &sender) => {}
                 () = sender.closed() => {}
             }
-            drop(reading);
-            server.changed(&session);
         });
         let records = ReceiverStream::new(receiver);
         answered(Box::pin(flatten(records)))
@@ -319,10 +319,13 @@ impl Controller for Service {
             client.terminal.clone_from(&start.terminal);
         }
         client.read_only = start.read_only;
-        let usage = self.server.uses(|usage| &mut usage.streams);
+        let held = (
+            self.server.uses(|usage| &mut usage.streams),
+            session.reads(&self.server, client.clone()),
+        );
         let output = session.processes.attach(start, client, input).await?;
         answered(Box::pin(output.map(move |item| {
-            let _held = &usage;
+            let _held = &held;
             Ok(item)
         })))
     }

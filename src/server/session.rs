@@ -3,7 +3,7 @@
 //! [`actor`] owns what is alive of it; this is the handle that calls use, with what can be read without
 //! asking the actor.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tonic::Status;
 
+use super::Server;
 use super::caller::{Caller, Waiting};
 use super::journal::Journal;
 use super::logs::Logs;
@@ -84,6 +85,7 @@ struct Shown {
     logs: BTreeMap<u32, Logs>,
     /// Size of the last trace on disk when an earlier server wrote it.
     trace_bytes: u64,
+    /// Clients in calls that use the session, by a number for each call.
     readers: HashMap<u64, Client>,
     next_reader: u64,
     input: Option<Waiting<mpsc::Sender<io::Result<Bytes>>>>,
@@ -136,6 +138,8 @@ impl Session {
     pub fn listed(&self) -> Listed {
         let counts = self.processes.counts();
         let shown = self.shown();
+        // A client may be in several calls.
+        let watchers: HashSet<u32> = shown.readers.values().map(|client| client.pid).collect();
         let Record {
             name,
             context,
@@ -160,7 +164,7 @@ impl Session {
             created,
             started: last.started,
             ended: last.ended,
-            watchers: number(shown.readers.len() + counts.clients),
+            watchers: number(watchers.len()),
             processes: number(counts.processes),
             steps_done: last.steps_done,
             steps: last.steps,
@@ -258,13 +262,19 @@ impl Session {
         Status::not_found(format!("session {} has no trace of build {build}", self.id))
     }
 
-    /// Enters a client that reads the trace, until the answer is dropped.
-    pub fn reads(self: &Arc<Self>, client: Client) -> Reading {
-        let mut shown = self.shown();
-        let number = shown.next_reader;
-        shown.next_reader += 1;
-        shown.readers.insert(number, client);
+    /// Enters a client that reads the trace, is attached to a process, or has the session before it, until the
+    /// answer is dropped. Watchers are told of both.
+    pub fn reads(self: &Arc<Self>, server: &Arc<Server>, client: Client) -> Reading {
+        let number = {
+            let mut shown = self.shown();
+            let number = shown.next_reader;
+            shown.next_reader += 1;
+            shown.readers.insert(number, client);
+            number
+        };
+        server.changed(self);
         Reading {
+            server: Arc::clone(server),
             session: Arc::clone(self),
             number,
         }
@@ -295,9 +305,10 @@ impl Session {
     }
 }
 
-/// A client that reads a trace.
+/// A call in which a client uses a session.
 #[derive(Debug)]
 pub struct Reading {
+    server: Arc<Server>,
     session: Arc<Session>,
     number: u64,
 }
@@ -305,5 +316,6 @@ pub struct Reading {
 impl Drop for Reading {
     fn drop(&mut self) {
         self.session.shown().readers.remove(&self.number);
+        self.server.changed(&self.session);
     }
 }

@@ -52,6 +52,52 @@ fn exit_leaves_a_session_alone_that_others_use() {
 }
 
 #[test]
+fn who_is_at_the_prompt_uses_the_session_too_and_hears_of_its_end() {
+    let server = Shared::on(engine());
+    let mut pty = opened(&server, &[], &failing());
+    let id = sessions(&server).remove(0);
+    let watchers = || {
+        let list = script(&server, &["ls", "--format=json"]).ok();
+        let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+        list[0]["watchers"].as_u64()
+    };
+    let mut other = debug(&server, &["attach", &id]);
+    other.wait_until("the shell", |screen| screen.trim_end().ends_with('#'));
+    assert_eq!(watchers(), Some(2));
+    to_monitor(&mut other);
+    assert_eq!(watchers(), Some(2));
+
+    to_monitor(&mut pty);
+    pty.send("exit\r");
+    assert_eq!(pty.wait(), 1);
+    let screen = pty.screen();
+    assert!(
+        screen.contains(&format!("Others use session {id}: pid ")),
+        "{screen}"
+    );
+    assert_eq!(sessions(&server), std::slice::from_ref(&id));
+
+    let mut inside = debug(&server, &["attach", &id]);
+    inside.wait_until("the shell", |screen| screen.trim_end().ends_with('#'));
+    script(&server, &["disconnect", "--force", &id]).ok();
+    other.wait_until("the end of the session", |screen| {
+        screen.contains("The session was ended by pid ") && screen.trim_end().ends_with("(buildx)")
+    });
+    inside.wait_until("the end of the process", |screen| {
+        screen.contains("invoke: the session was ended by pid ")
+            && screen.trim_end().ends_with("(buildx)")
+    });
+    command(&mut inside, "ls");
+    for screen in [other.screen(), inside.screen()] {
+        assert_eq!(screen.matches("was ended by").count(), 1, "{screen}");
+    }
+    other.send("exit\r");
+    assert_eq!(other.wait(), 0);
+    let screen = other.screen();
+    assert!(!screen.contains("lives on"), "{screen}");
+}
+
+#[test]
 fn detach_says_how_to_come_back() {
     let server = Shared::on(engine());
     let mut pty = opened(&server, &[], &failing());

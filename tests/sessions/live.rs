@@ -12,7 +12,10 @@ async fn a_running_build_is_seen_step_by_step_at_a_bounded_pace() {
     let server = Shared::on(engine());
     let client = server.client().await;
     let mut api = client.api.clone();
-    let events = api.watch_sessions(WatchSessionsRequest {}).await.unwrap();
+    let events = api
+        .watch_sessions(WatchSessionsRequest::default())
+        .await
+        .unwrap();
     let mut events = events.into_inner();
     let begun = Instant::now();
     let context = Context::busybox(
@@ -54,7 +57,10 @@ async fn who_reads_a_trace_is_counted_at_once() {
     let quiet = |session: &Session| running(session) && session.watchers == 0;
     client.wait_for(&id, quiet).await;
     let mut api = client.api.clone();
-    let mut watch = api.watch_sessions(WatchSessionsRequest {}).await.unwrap();
+    let mut watch = api
+        .watch_sessions(WatchSessionsRequest::default())
+        .await
+        .unwrap();
     let mut watchers = async |wanted: u32| {
         let changed = async {
             loop {

@@ -242,7 +242,10 @@ impl Sessions for Client {
         let mut last = None;
         let watch = async {
             let mut api = self.api.clone();
-            let events = api.watch_sessions(WatchSessionsRequest {}).await.unwrap();
+            let events = api
+                .watch_sessions(WatchSessionsRequest::default())
+                .await
+                .unwrap();
             let mut events = events.into_inner();
             while let Some(event) = events.message().await.unwrap() {
                 if let Some(Event::Changed(session)) = event.event {

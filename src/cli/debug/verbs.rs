@@ -91,7 +91,7 @@ pub(super) async fn logs(api: &Api, mut wanted: logs::Wanted, format: Format) ->
 pub(super) async fn wait(api: &Api, session: String) -> Code {
     let mut api = api.clone();
     let session = id(&mut api, &session).await?;
-    let events = api.watch_sessions(WatchSessionsRequest {}).await;
+    let events = api.watch_sessions(WatchSessionsRequest::default()).await;
     let mut events = events.map_err(refused)?.into_inner();
     while let Some(event) = events.message().await.map_err(refused)? {
         match event.event {

@@ -95,12 +95,28 @@ impl Monitor {
         }))
     }
 
-    pub(super) fn detach(&mut self) -> Answer {
+    pub(super) async fn detach(&mut self) -> Answer {
         self.started = None;
-        let lines = self.session.as_deref().map(come_back);
+        let mut lines = Vec::new();
+        if let Some(session) = self.session.clone() {
+            lines.push(self.left(&session).await);
+        }
         Answer {
-            lines: lines.into_iter().collect(),
+            lines,
             then: Then::Leave,
+        }
+    }
+
+    /// What becomes of a session that this monitor leaves alone. One whose end is not known lives on.
+    async fn left(&mut self, session: &str) -> String {
+        let request = SessionRequest {
+            session: session.to_owned(),
+        };
+        match self.api.list_processes(request).await {
+            Err(status) if status.code() == Code::NotFound => {
+                format!("Session {session} has ended.")
+            }
+            _ => come_back(session),
         }
     }
 
@@ -143,7 +159,7 @@ impl Monitor {
     }
 
     /// The session is gone.
-    pub(super) fn forget(&mut self, session: &str) {
+    pub fn forget(&mut self, session: &str) {
         if self.session.as_deref() == Some(session) {
             self.session = None;
             self.process = None;
@@ -183,10 +199,10 @@ impl Monitor {
                 }
             }
         }
-        if let Some(session) = self.session.as_deref()
-            && ended.as_deref() != Some(session)
+        if let Some(session) = self.session.clone()
+            && ended.as_ref() != Some(&session)
         {
-            lines.push(come_back(session));
+            lines.push(self.left(&session).await);
         }
         Ok(Answer {
             lines,

@@ -281,7 +281,16 @@ async fn leaving_ends_what_was_started_unless_it_is_used() {
         assert!(fake.asked().is_empty(), "{line}");
     }
 
+    // Ended by somebody else.
+    for line in ["detach", "exit"] {
+        let mut monitor = self::monitor(&fake).await;
+        monitor.session = Some("gone".into());
+        let (said, _) = run(&mut monitor, line).await;
+        assert_eq!(said, ["Session gone has ended."]);
+    }
+
     // Gone already.
+    let mut monitor = self::monitor(&fake).await;
     monitor.session = None;
     monitor.started = Some("gone".into());
     let (said, then) = run(&mut monitor, "exit").await;

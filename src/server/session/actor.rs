@@ -359,7 +359,7 @@ impl Actor {
             Ask::Disconnect(by, reply) => {
                 let why = format!("the session was ended by {}", describe(&by));
                 self.release(&why).await;
-                self.server.leave_out(&self.session.id);
+                self.server.leave_out(&self.session.id, why);
                 if let Err(error) = self.server.store().remove(&self.session.id) {
                     self.server.says(&self.session.id, &error.to_string());
                 }

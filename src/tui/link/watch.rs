@@ -16,7 +16,7 @@ const BATCH: usize = 256;
 pub async fn sessions(mut api: Api, info: InfoResponse, sender: Sender<Msg>) {
     let _ = sender.send(Msg::Connected(Box::new(info))).await;
     let lost = 'lost: {
-        let mut events = match api.watch_sessions(WatchSessionsRequest {}).await {
+        let mut events = match api.watch_sessions(WatchSessionsRequest::default()).await {
             Ok(events) => events.into_inner(),
             Err(refused) => break 'lost status::line(&refused),
         };

@@ -4,11 +4,10 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::build::flags::{BuildArgs, Which};
-use crate::build::suggest::nearest;
 use crate::builder::find::EMBEDDED;
 use crate::paths::Env;
 
@@ -16,6 +15,7 @@ pub mod build;
 pub mod choice;
 pub mod debug;
 pub mod generated;
+mod mistake;
 mod runtime;
 pub mod server;
 pub mod stop;
@@ -211,118 +211,8 @@ fn parse(args: impl IntoIterator<Item = OsString>) -> Parsed {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 Parsed::Help(error.render().ansi().to_string())
             }
-            _ => Parsed::Mistake(one_line(&error, &args)),
+            _ => Parsed::Mistake(mistake::one_line(&error, &args)),
         },
-    }
-}
-
-/// The command whose arguments are wrong: the first word that is no flag.
-fn command_of(args: &[OsString]) -> &str {
-    args.iter()
-        .skip(1)
-        .filter_map(|arg| arg.to_str())
-        .find_map(|arg| match arg {
-            "build" | "b" => Some("build"),
-            "debug" => Some("debug"),
-            "server" => Some("server"),
-            "stop" => Some("stop"),
-            "completion" => Some("completion"),
-            "man" => Some("man"),
-            "version" => Some("version"),
-            _ => None,
-        })
-        .unwrap_or_default()
-}
-
-/// Clap's error, in one line and in the words of docker's own buildx.
-fn one_line(error: &clap::Error, args: &[OsString]) -> String {
-    let context = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.clone(),
-        Some(ContextValue::Strings(list)) => list.join(", "),
-        _ => String::new(),
-    };
-    let argument = context(ContextKind::InvalidArg);
-    // Clap names an option with its value: `--file <FILE>`, `--file=<FILE>`.
-    let flag = argument
-        .split([' ', '=', '['])
-        .next()
-        .unwrap_or_default()
-        .to_owned();
-    let command = command_of(args);
-    match error.kind() {
-        ErrorKind::UnknownArgument if argument.starts_with("--") => {
-            format!("unknown flag: {flag}{}", near_flag(&flag, command))
-        }
-        ErrorKind::UnknownArgument if argument.starts_with('-') => {
-            let letter = argument.chars().nth(1).unwrap_or('-');
-            format!(
-                "unknown shorthand flag: '{letter}' in {argument}; see 'buildx {command} --help'"
-            )
-        }
-        ErrorKind::UnknownArgument => {
-            let most = if command == "stop" {
-                "at most 1 argument"
-            } else {
-                "0 arguments"
-            };
-            format!("buildx: 'buildx {command}' requires {most}; see 'buildx {command} --help'")
-        }
-        ErrorKind::InvalidSubcommand => {
-            let word = context(ContextKind::InvalidSubcommand);
-            let root = Cli::command();
-            let within = root.find_subcommand(command).unwrap_or(&root);
-            let names = within.get_subcommands().map(clap::Command::get_name);
-            let near = nearest(&word, names)
-                .map_or_else(String::new, |near| format!(" (did you mean {near}?)"));
-            format!("unknown command: {word:?}{near}; see 'buildx {command} --help'")
-                .replace("buildx  ", "buildx ")
-        }
-        ErrorKind::InvalidValue if context(ContextKind::InvalidValue).is_empty() => {
-            let short = args.iter().filter_map(|arg| arg.to_str()).next_back();
-            match short {
-                Some(last) if last.len() == 2 && last.starts_with('-') && last != "--" => {
-                    let letter = last.chars().nth(1).unwrap_or('-');
-                    format!("flag needs an argument: '{letter}' in {last}")
-                }
-                _ => format!("flag needs an argument: {flag}"),
-            }
-        }
-        ErrorKind::InvalidValue | ErrorKind::ValueValidation => {
-            let value = context(ContextKind::InvalidValue);
-            let allowed = context(ContextKind::ValidValue);
-            let why = std::error::Error::source(error)
-                .map(ToString::to_string)
-                .unwrap_or_else(|| format!("expected one of {allowed}"));
-            format!("invalid argument {value:?} for {flag:?} flag: {why}")
-        }
-        ErrorKind::TooManyValues | ErrorKind::NoEquals => {
-            format!("invalid argument for {flag:?} flag")
-        }
-        ErrorKind::InvalidUtf8 => "an argument is not valid UTF-8".to_owned(),
-        _ => error
-            .to_string()
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .to_owned(),
-    }
-}
-
-fn near_flag(flag: &str, command: &str) -> String {
-    let root = Cli::command();
-    let names = root
-        .find_subcommand(command)
-        .into_iter()
-        .flat_map(|command| command.get_subcommands().chain([command]))
-        .chain([&root])
-        .flat_map(clap::Command::get_arguments)
-        .filter(|arg| !arg.is_hide_set())
-        .filter_map(clap::Arg::get_long);
-    let names: Vec<_> = names.collect();
-    match nearest(flag.trim_start_matches('-'), names) {
-        Some(near) => format!(" (did you mean --{near}?)"),
-        None => format!("; see 'buildx {command} --help'").replace("buildx  ", "buildx "),
     }
 }
 
@@ -402,6 +292,38 @@ mod tests {
             (
                 "server restart --wait soon",
                 "invalid argument \"soon\" for \"--wait\" flag: expected number at 0",
+            ),
+            (
+                "debug exec",
+                "buildx: 'buildx debug exec' requires SESSION and COMMAND...; see 'buildx debug exec --help'",
+            ),
+            (
+                "debug --root r keep s",
+                "buildx: 'buildx debug keep' requires DURATION; see 'buildx debug keep --help'",
+            ),
+            (
+                "debug list x",
+                "buildx: 'buildx debug ls' requires 0 arguments; see 'buildx debug ls --help'",
+            ),
+            (
+                "debug wait a b",
+                "buildx: 'buildx debug wait' requires 1 argument; see 'buildx debug wait --help'",
+            ),
+            (
+                "--root r debug ls",
+                "--root is a flag of 'buildx debug': buildx debug --root ...",
+            ),
+            (
+                "--server=off build .",
+                "--server is a flag of 'buildx build': buildx build --server ...",
+            ),
+            (
+                "debug attach --ui=line x",
+                "--ui is a flag of 'buildx debug': buildx debug --ui ...",
+            ),
+            (
+                "debug ls --follow",
+                "unknown flag: --follow; see 'buildx debug ls --help'",
             ),
             (
                 "build --progress bogus .",

@@ -244,7 +244,8 @@ impl Server {
         sessions.clone()
     }
 
-    /// The session with that id, with an id that begins so, or with that name.
+    /// The session with that id, else the only one with that name, else the only one with that name or an id that
+    /// begins so.
     ///
     /// # Errors
     /// `NotFound`; `InvalidArgument` when it fits several, which are named.
@@ -253,14 +254,20 @@ impl Server {
         if let Some(exact) = sessions.iter().find(|session| session.id == wanted) {
             return Ok(Arc::clone(exact));
         }
-        let named: Vec<_> = sessions
+        let is_named =
+            |session: &&Arc<Session>| !wanted.is_empty() && session.record().name == wanted;
+        let named: Vec<_> = sessions.iter().filter(is_named).collect();
+        if let [only] = named.as_slice() {
+            return Ok(Arc::clone(only));
+        }
+        let begins = sessions
             .iter()
-            .filter(|session| {
-                !wanted.is_empty()
-                    && (session.id.starts_with(wanted) || session.record().name == wanted)
-            })
+            .filter(|session| !wanted.is_empty() && session.id.starts_with(wanted));
+        let fits: Vec<_> = named
+            .into_iter()
+            .chain(begins.filter(|session| !is_named(session)))
             .collect();
-        match named.as_slice() {
+        match fits.as_slice() {
             [] => Err(Status::not_found(format!(
                 "no session {wanted:?}; 'buildx debug ls' shows those that there are"
             ))),

@@ -20,9 +20,13 @@ impl Target {
             Self::Process(process) => &process.id,
         }
     }
+
+    fn is_named(&self, name: &str) -> bool {
+        matches!(self, Self::Session(session) if !name.is_empty() && session.name == name)
+    }
 }
 
-/// The session or process that `id` names: an id, a unique prefix of one, or a session's name.
+/// The session or process that `id` names: an id, the name of one session, a unique prefix of an id.
 /// Processes of the session `current` and sessions come first; processes of other sessions count
 /// when nothing else fits.
 ///
@@ -96,6 +100,14 @@ async fn processes(api: &mut Api, session: &str, id: &str) -> Result<Vec<Target>
 fn only(id: &str, mut fits: Vec<Target>) -> Result<Target, Complaint> {
     if let Some(exact) = fits.iter().position(|target| target.id() == id) {
         return Ok(fits.swap_remove(exact));
+    }
+    // The beginning of an id is an accident; a name was given. One that several have decides nothing.
+    let mut named = fits
+        .iter()
+        .enumerate()
+        .filter(|(_, target)| target.is_named(id));
+    if let (Some((only, _)), None) = (named.next(), named.next()) {
+        return Ok(fits.swap_remove(only));
     }
     match fits.pop() {
         None => Err(unknown(id)),

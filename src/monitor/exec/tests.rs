@@ -168,6 +168,20 @@ async fn ids_prefixes_and_names() {
         lines(&mut monitor, "attach aa").await,
         ["ID \"aa\" fits several: aaa1, aab2"]
     );
+    // A name counts more than the beginning of an id, unless several have it.
+    fake.canned().sessions[1].name = "aa".into();
+    let said = lines(&mut monitor, "attach aa").await;
+    assert!(
+        said[0].starts_with("Attached to session \"aab2\" ("),
+        "{said:?}"
+    );
+    fake.canned().sessions[0].name = "aa".into();
+    assert_eq!(
+        lines(&mut monitor, "attach aa").await,
+        ["ID \"aa\" fits several: aaa1, aab2"]
+    );
+    fake.canned().sessions[0].name = "app".into();
+    fake.canned().sessions[1].name = "web".into();
     assert_eq!(
         lines(&mut monitor, "attach zzz").await,
         ["unknown ID: \"zzz\"; \"list\" shows the sessions, \"ps\" the processes"]

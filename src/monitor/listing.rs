@@ -10,7 +10,7 @@ use unicode_width::UnicodeWidthStr;
 use super::words;
 use crate::progress::units::bytes;
 use crate::proto::controller::{
-    Client, InfoResponse, InspectResponse, Process, Session, SessionState, State,
+    Client, InfoResponse, InspectResponse, Process, Session, SessionState, State, outcome,
 };
 use crate::term::{escape, width};
 
@@ -284,6 +284,10 @@ pub fn inspect(found: &InspectResponse, now: i64) -> Vec<String> {
     );
     if session.exit_code >= 0 && session.state() != SessionState::Building {
         say("Exit code", session.exit_code.to_string());
+    }
+    if let Some(outcome::End::Failed(failure)) = found.outcome.as_ref().and_then(|o| o.end.as_ref())
+    {
+        say("No process", plain(&failure.no_state));
     }
     for line in &found.not_carried {
         say("Not carried", plain(line));

@@ -48,6 +48,25 @@ fn exec_passes_bytes_streams_and_exit_codes() {
 }
 
 #[test]
+fn a_failure_that_left_nothing_says_why() {
+    let server = Shared::on(engine());
+    let id = server.detached(&["--target=nowhere"], &failing());
+    script(&server, &["wait", &id]).fails(1);
+    let why = "The Dockerfile has no stage of that name: no step has run.";
+    let refused = script(&server, &["exec", &id, "true"]).fails(1);
+    assert_eq!(refused.error_line(), format!("ERROR: {why}"));
+    let shown = script(&server, &["inspect", &id]).ok().out();
+    assert!(shown.contains(why), "{shown}");
+    let mut pty = debug(&server, &["attach", &id]);
+    pty.wait_until("the prompt", |screen| {
+        screen.trim_end().ends_with("(buildx)")
+    });
+    let screen = pty.screen();
+    assert!(screen.contains(why), "{screen}");
+    assert!(!screen.contains("starts one"), "{screen}");
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_the_log() {
     let server = Shared::on(engine());
     let context = Context::busybox("RUN echo begun; sleep 600\n");

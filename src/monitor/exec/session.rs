@@ -2,11 +2,13 @@
 
 use tonic::Code;
 
-use super::say::{come_back, notes};
+use super::say::{come_back, no_state, notes};
 use super::{Answer, Complaint, Monitor, Target, Then, find, find_session, now};
 use crate::monitor::parse::{Command, Process};
 use crate::monitor::{listing, spoken};
-use crate::proto::controller::{DisconnectRequest, KeepRequest, RebuildRequest, SessionRequest};
+use crate::proto::controller::{
+    DisconnectRequest, KeepRequest, RebuildRequest, SessionRequest, outcome,
+};
 
 impl Monitor {
     pub(super) async fn attach(
@@ -77,11 +79,23 @@ impl Monitor {
                     Err(status) => lines.push(Complaint::from(status).to_string()),
                 }
             }
-            None => {
-                lines.push("No process runs in it; \"exec\" or \"rollback\" starts one.".to_owned())
-            }
+            None => lines.push(self.without_process().await?),
         }
         Ok(Answer::lines(lines))
+    }
+
+    /// What is said of a session in which no process runs: one that never can is no place for the advice to start one.
+    async fn without_process(&mut self) -> Result<String, Complaint> {
+        let session = self.current()?;
+        let request = SessionRequest { session };
+        let found = self.api.inspect(request).await?.into_inner();
+        let end = found.outcome.and_then(|outcome| outcome.end);
+        Ok(match end {
+            Some(outcome::End::Failed(failure)) if !failure.no_state.is_empty() => {
+                no_state(&failure)
+            }
+            _ => "No process runs in it; \"exec\" or \"rollback\" starts one.".to_owned(),
+        })
     }
 
     pub(super) async fn cancel(&mut self) -> Result<Answer, Complaint> {

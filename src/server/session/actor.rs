@@ -13,6 +13,7 @@ use super::record::{Record, State};
 use super::start::{Started, gives_output, on_disk, options, wants_input};
 use super::{Ask, Asked, Session};
 use crate::build::options::BuildOptions;
+use crate::proto::controller::outcome::End;
 use crate::proto::controller::trace_event::Event;
 use crate::server::build::{self, Order, Ran, Surrounding};
 use crate::server::caller::{Input, STREAM_QUEUE, Waiting};
@@ -263,12 +264,12 @@ impl Actor {
             return;
         };
         let ran = ran.unwrap_or_else(|error| Ran::broken(&error.to_string()));
-        let outcome = outcome::of(&ran, &running.canceled_by);
+        let told = outcome::of(&ran, &running.canceled_by);
         let summary = running.recorder.summary().borrow().clone();
         let last = &mut self.record.last;
         last.state = outcome::state(&ran.end);
         last.ended = now();
-        last.exit_code = outcome.exit_code;
+        last.exit_code = told.exit_code;
         last.builder = summary.builder;
         (last.steps_done, last.steps) = (summary.steps_done, summary.steps);
         last.doing = match last.state {
@@ -281,11 +282,14 @@ impl Actor {
             _ if !running.canceled_by.is_empty() => format!("canceled by {}", running.canceled_by),
             _ => outcome::reason(&ran.end),
         };
+        if let Some(End::Failed(failure)) = &told.end {
+            last.no_state.clone_from(&failure.no_state);
+        }
         last.platforms.clone_from(&ran.platforms);
         self.keep(ran.open, running.attaches).await;
         // The state is ready, and listed, when a client reads in the trace that the build has ended.
         self.publish(false);
-        running.recorder.finish(Event::Outcome(outcome));
+        running.recorder.finish(Event::Outcome(told));
         self.publish(true);
         for waiting in running.waiting {
             let _ = waiting.send(true);

@@ -55,6 +55,8 @@ pub struct Last {
     pub doing: String,
     /// What the state does not say.
     pub reason: String,
+    /// Why a failure left nothing to start a process in; empty if it left something.
+    pub no_state: String,
     /// Platforms of the result.
     pub platforms: Vec<String>,
 }

@@ -217,6 +217,7 @@ impl Actor {
         let why = match (last.state, last.reason.as_str()) {
             (_, why) if why.contains("reload") => why.to_owned(),
             (State::Failed, why) if !why.is_empty() => why.to_owned(),
+            (State::Failed, _) if !last.no_state.is_empty() => last.no_state.clone(),
             (State::Canceled, _) => {
                 "the build was canceled and left no state; reload builds it again".to_owned()
             }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +29,7 @@ pub struct Wanted {
 /// Prints the log of the session's last build to `out`. How the build ended comes back if it has.
 ///
 /// # Errors
-/// There is no such session, or the server was lost.
+/// There is no such session or step, or the server was lost.
 pub async fn print(
     api: &Api,
     wanted: Wanted,
@@ -40,9 +42,13 @@ pub async fn print(
         to: out(),
         broken: breaks.clone(),
     };
-    let out: Out = match wanted.step {
+    let found = Arc::new(AtomicBool::new(false));
+    let out: Out = match wanted.step.clone() {
         None => Box::new(move || Box::new(out())),
-        Some(step) => Box::new(move || Box::new(Only::new(&step, out()))),
+        Some(step) => {
+            let found = Arc::clone(&found);
+            Box::new(move || Box::new(Only::new(&step, Arc::clone(&found), out())))
+        }
     };
     let request = TraceRequest {
         session: wanted.session,
@@ -52,11 +58,21 @@ pub async fn print(
     // Who reads a log does not stop the build.
     let never = CancellationToken::new();
     let mut view = View::new(settings, out);
-    tokio::select! {
-        end = follow(api, request, &mut view, &never) => end,
+    let end = tokio::select! {
+        end = follow(api, request, &mut view, &never) => end?,
         // Nobody reads any more, as behind `| head`.
-        () = broken.cancelled() => Ok(None),
+        () = broken.cancelled() => return Ok(None),
+    };
+    match wanted.step {
+        Some(step) if !found.load(Ordering::Relaxed) => Err(Lost(no_step(&step, end.is_some()))),
+        _ => Ok(end),
     }
+}
+
+/// What is said when nothing was printed; `ended`: the build, so that no more steps come.
+fn no_step(step: &str, ended: bool) -> String {
+    let yet = if ended { "" } else { " so far" };
+    format!("no step with the number or name {step:?} has begun{yet}")
 }
 
 /// Says when writing has failed.
@@ -94,18 +110,21 @@ struct Only<W> {
     number: Option<u64>,
     known: HashSet<u64>,
     kept: HashSet<u64>,
+    /// Set when there is a step to keep.
+    found: Arc<AtomicBool>,
     /// Begin of a line.
     line: Vec<u8>,
     to: W,
 }
 
 impl<W: Write> Only<W> {
-    fn new(step: &str, to: W) -> Self {
+    fn new(step: &str, found: Arc<AtomicBool>, to: W) -> Self {
         Self {
             number: step.strip_prefix('#').unwrap_or(step).parse().ok(),
             step: step.to_owned(),
             known: HashSet::new(),
             kept: HashSet::new(),
+            found,
             line: Vec::new(),
             to,
         }
@@ -127,6 +146,7 @@ impl<W: Write> Only<W> {
             && (self.number == Some(number) || rest.contains(&self.step))
         {
             self.kept.insert(number);
+            self.found.store(true, Ordering::Relaxed);
         }
         if self.kept.contains(&number) {
             self.to.write_all(&line)?;
@@ -159,7 +179,7 @@ mod tests {
 
     fn only(step: &str, text: &str) -> String {
         let mut out = Vec::new();
-        let mut filter = Only::new(step, &mut out);
+        let mut filter = Only::new(step, Arc::default(), &mut out);
         for chunk in text.as_bytes().chunks(3) {
             filter.write_all(chunk).unwrap();
         }

@@ -67,6 +67,25 @@ fn a_failure_that_left_nothing_says_why() {
 }
 
 #[test]
+fn the_log_of_a_step_that_is_not_there_is_an_error() {
+    let server = Shared::on(engine());
+    let id = failed(&server);
+    for (flags, step) in [(&["logs"][..], "nosuchstep"), (&["logs", "-f"], "99")] {
+        let none = script(&server, &[flags, &[&id, step]].concat()).fails(1);
+        let line = format!("ERROR: no step with the number or name {step:?} has begun");
+        assert_eq!((none.out(), none.error_line()), (String::new(), line));
+    }
+    let some = script(&server, &["logs", &id, "echo partial"]).ok().out();
+    assert!(some.contains(" working\n"), "{some}");
+
+    let context = Context::busybox("RUN echo begun; sleep 600\n");
+    let running = server.detached(&[], &context);
+    let none = script(&server, &["logs", &running, "nosuchstep"]).fails(1);
+    assert!(none.error_line().ends_with(" has begun so far"), "{none}");
+    script(&server, &["cancel", &running]).ok();
+}
+
+#[test]
 fn a_reader_that_goes_away_ends_the_log() {
     let server = Shared::on(engine());
     let context = Context::busybox("RUN echo begun; sleep 600\n");

@@ -60,10 +60,10 @@ async fn a_killed_server_loses_no_session_and_no_line() {
     assert!(sessions[1].reason.contains("reload"), "{sessions:?}");
     let last = seen.last().and_then(|record| record.event.as_ref());
     let last = last.map_or(0, |event| event.time);
-    let ended = sessions[1].ended;
+    let stopped = sessions[1].ended;
     // The file system's clock is up to 10 ms behind.
     assert!(
-        ended >= last - 10 && ended <= killed,
+        stopped >= last - 10 && stopped <= killed,
         "{last} {killed} {sessions:?}"
     );
     let request = TraceRequest {

@@ -303,8 +303,8 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// What a broken trace means for the user.
-fn lost(session: &str, status: &Status) -> Lost {
+/// What it means for the user that a call about a build of `session` has broken off.
+pub fn lost(session: &str, status: &Status) -> Lost {
     let why = status::line(status);
     match status.code() {
         Code::NotFound | Code::InvalidArgument | Code::Unimplemented => Lost(why),

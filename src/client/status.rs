@@ -4,14 +4,18 @@ use tonic::{Code, Status};
 
 use crate::term::escape;
 
+/// What a broken connection means. What its transport says of it is no help to anybody.
+const BROKE: &str = "the connection broke, or the server was killed";
+
 /// What `status` says; harmless on a terminal.
 pub fn line(status: &Status) -> String {
     let message = escape::line(status.message()).replace('\t', " ");
-    if is_cut(status) {
-        // What the transport says of it helps nobody.
-        "the connection to the buildx server was lost".to_owned()
-    } else if is_lost(status) && !message.contains("server") {
-        format!("lost the buildx server: {message}")
+    if is_lost(status) && !message.contains("server") {
+        let why = match is_broken(status) {
+            true => BROKE,
+            false => &message,
+        };
+        format!("lost the buildx server: {why}")
     } else if message.is_empty() {
         format!("the server refused: {:?}", status.code())
     } else {
@@ -21,16 +25,16 @@ pub fn line(status: &Status) -> String {
 
 /// Whether nobody answers any more. A broken transport has no code of its own.
 pub fn is_lost(status: &Status) -> bool {
-    let source = std::error::Error::source(status);
     status.code() == Code::Unavailable
-        || is_cut(status)
-        || (status.code() == Code::Unknown
-            && (source.is_some() || status.message().contains("transport")))
+        || (matches!(status.code(), Code::Unknown | Code::Internal) && is_broken(status))
 }
 
-/// Whether the connection broke in the middle of an answer. The code of such a status depends on how it broke.
-fn is_cut(status: &Status) -> bool {
-    status.message().starts_with("h2 protocol error")
+/// Whether this side says so: what the server tells has no source.
+fn is_broken(status: &Status) -> bool {
+    std::error::Error::source(status).is_some()
+        || ["transport error", "h2 protocol error"]
+            .iter()
+            .any(|words| status.message().starts_with(words))
 }
 
 #[cfg(test)]
@@ -39,21 +43,27 @@ mod tests {
 
     #[test]
     fn a_broken_connection_is_told_in_words() {
-        for code in [Code::Internal, Code::Unknown, Code::Cancelled] {
-            let broken = Status::new(
-                code,
-                "h2 protocol error: error reading a body from connection",
-            );
-            assert!(is_lost(&broken));
-            assert_eq!(
-                line(&broken),
-                "the connection to the buildx server was lost"
-            );
+        let broke = format!("lost the buildx server: {BROKE}");
+        let io = std::io::Error::other("error reading a body from connection");
+        for (status, expected) in [
+            (Status::from_error(Box::new(io)), broke.as_str()),
+            (
+                Status::unknown("h2 protocol error: error reading a body from connection"),
+                &broke,
+            ),
+            (Status::internal("h2 protocol error: http2 error"), &broke),
+            (
+                Status::unavailable("stopped by SIGTERM"),
+                "lost the buildx server: stopped by SIGTERM",
+            ),
+            (
+                Status::unavailable("the server is leaving"),
+                "the server is leaving",
+            ),
+            (Status::unknown("odd"), "odd"),
+            (Status::internal(""), "the server refused: Internal"),
+        ] {
+            assert_eq!(line(&status), expected, "{status:?}");
         }
-        let refused = Status::internal("no space left");
-        assert!(!is_lost(&refused));
-        assert_eq!(line(&refused), "no space left");
-        let away = Status::unavailable("tcp connect error");
-        assert_eq!(line(&away), "lost the buildx server: tcp connect error");
     }
 }

@@ -3,10 +3,11 @@
 use std::io::{IsTerminal, Write};
 
 use serde_json::Value;
+use tonic::Status;
 
 use super::json;
 use crate::cli::server::Format;
-use crate::client::follow::{View, exit_code};
+use crate::client::follow::{View, exit_code, lost};
 use crate::client::logs;
 use crate::client::{Api, caller, status};
 use crate::monitor::exec::{Monitor, Setup, Target, Then, find, find_session, now};
@@ -93,7 +94,8 @@ pub(super) async fn wait(api: &Api, session: String) -> Code {
     let session = id(&mut api, &session).await?;
     let events = api.watch_sessions(WatchSessionsRequest::default()).await;
     let mut events = events.map_err(refused)?.into_inner();
-    while let Some(event) = events.message().await.map_err(refused)? {
+    let broken = |status| lost(&session, &status).0;
+    while let Some(event) = events.message().await.map_err(broken)? {
         match event.event {
             Some(Event::Changed(changed)) if changed.id == session => {
                 if let Some(code) = ended(&changed)? {
@@ -104,12 +106,12 @@ pub(super) async fn wait(api: &Api, session: String) -> Code {
                 return Err(format!("session {session} has been ended"));
             }
             Some(Event::Leaving(why)) => {
-                return Err(format!("the server has ended: {}", listing::plain(&why)));
+                return Err(broken(Status::unavailable(why)));
             }
             _ => {}
         }
     }
-    Err("the server has ended".to_owned())
+    Err(broken(Status::unavailable("it has ended")))
 }
 
 /// The exit code of a build that has ended.

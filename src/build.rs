@@ -1,12 +1,13 @@
 //! From flags to one finished build.
 //!
 //! [`options`] says what was asked ([`flags`] reads it from words), [`prepare`] looks at the disk, [`request`] makes the one request
-//! to the engine out of both and of what the engine can do. [`run`] leads from there to the exit code:
+//! to the engine out of both and of what the engine can do. [`beforehand`] looks for mistakes before a build is handed over. [`run`] leads from there to the exit code:
 //! [`services`] are the callbacks, [`mod@drive`] is the solve itself, [`after`] what remains to be done.
 //! [`results`] writes what scripts read afterwards, [`explain`] says more about a failure than the
 //! engine knows.
 
 pub mod after;
+pub mod beforehand;
 pub mod context;
 pub mod drive;
 pub mod explain;

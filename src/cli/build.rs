@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::Global;
 use super::choice::WhichServer;
 use crate::build::flags::{self, BuildArgs};
-use crate::build::{after, options::BuildOptions};
+use crate::build::{after, beforehand, options::BuildOptions};
 use crate::client::follow::{self, View};
 use crate::client::{Client, caller, pipes, signals, status};
 use crate::paths::Env;
@@ -52,6 +52,17 @@ pub fn run(args: BuildArgs, manner: Manner, global: Global, words: Vec<String>) 
         Ok(settings) => settings,
         Err(line) => return super::fail(&line),
     };
+    if manner.detach {
+        // Nobody is there any more when the build would tell it.
+        let looked = std::env::current_dir()
+            .map_err(|error| format!("no current directory: {error}"))
+            .and_then(|cwd| {
+                beforehand::check(&options, &env, cwd).map_err(|refusal| refusal.to_string())
+            });
+        if let Err(line) = looked {
+            return super::fail(&line);
+        }
+    }
     super::runtime::run(async {
         let cancel = match signals::listen() {
             Ok(cancel) => cancel,

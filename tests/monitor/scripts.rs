@@ -50,7 +50,8 @@ fn exec_passes_bytes_streams_and_exit_codes() {
 #[test]
 fn a_failure_that_left_nothing_says_why() {
     let server = Shared::on(engine());
-    let id = server.detached(&["--target=nowhere"], &failing());
+    let context = failing();
+    let id = server.detached(&["--target=nowhere"], &context);
     script(&server, &["wait", &id]).fails(1);
     let why = "The Dockerfile has no stage of that name: no step has run.";
     let refused = script(&server, &["exec", &id, "true"]).fails(1);

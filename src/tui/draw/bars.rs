@@ -66,7 +66,8 @@ fn clock(seconds: f64) -> String {
     if hours > 0 {
         format!("{hours}:{minutes:02}:{:02}", whole % 60)
     } else {
-        format!("{minutes:02}:{:04.1}", seconds - (minutes * 60) as f64)
+        let tenths = (seconds * 10.0) as u64 % 10;
+        format!("{minutes:02}:{:02}.{tenths}", whole % 60)
     }
 }
 

@@ -8,8 +8,8 @@ use super::super::action::Action;
 use super::super::session::{Build, View};
 use super::super::theme::{Mark, Role, Theme};
 use super::text::{cells, fill, put, put_right};
-use super::{Look, Then, progress};
-use crate::progress::time::{Nanos, seconds};
+use super::{Look, Then, progress, span};
+use crate::progress::time::Nanos;
 use crate::progress::trace::Step;
 use crate::proto::controller::SessionState;
 use crate::term::escape;
@@ -410,11 +410,11 @@ fn state_of(line: &Line, build: &Build, ended: bool, now: Nanos) -> Option<Found
         Mark::Waiting => String::new(),
         Mark::Failed if line.steps.is_empty() => "ERROR".to_owned(),
         Mark::Failed => match exit {
-            Some(code) => format!("exit {code}  {:.1}s", seconds(longest)),
-            None => format!("ERROR  {:.1}s", seconds(longest)),
+            Some(code) => format!("exit {code}  {}", span::exact(longest)),
+            None => format!("ERROR  {}", span::exact(longest)),
         },
-        Mark::Canceled => format!("canceled  {:.1}s", seconds(longest)),
-        _ => format!("{:.1}s", seconds(longest)),
+        Mark::Canceled => format!("canceled  {}", span::exact(longest)),
+        _ => span::exact(longest),
     };
     Some(Found { mark, words })
 }

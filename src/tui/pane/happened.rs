@@ -8,8 +8,7 @@ use super::super::msg::LogAnswer;
 use super::super::session::{Build, View};
 use super::super::theme::Role;
 use super::text::{cells, put, put_right};
-use super::{Look, Then};
-use crate::progress::time::seconds;
+use super::{Look, Then, span};
 use crate::progress::trace::StepId;
 use crate::proto::controller::{LogRequest, Session, outcome};
 
@@ -301,7 +300,7 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
             .map(|step| {
                 let now = view.build.clock(&view.session, look.now);
                 let now = view.build.trace.clock(step, now);
-                format!("{:.1}s", seconds(step.duration(now)))
+                span::exact(step.duration(now))
             })
             .unwrap_or_default();
         let room = Rect {

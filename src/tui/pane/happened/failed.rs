@@ -3,9 +3,9 @@
 use super::super::super::action::Action;
 use super::super::super::theme::{Mark, Role};
 use super::super::dockerfile::{blame, readable};
+use super::super::span;
 use super::row::Rows;
 use super::{Known, Tail, cause, command, exit, label};
-use crate::progress::time::seconds;
 use crate::progress::trace::Step;
 use crate::proto::controller::{BuildFailure, LineRange, State};
 use crate::term::escape;
@@ -88,7 +88,7 @@ fn headline(known: &Known, failure: &BuildFailure, step: Option<&Step>, rows: &m
     let after = step.map_or_else(String::new, |step| {
         let now = known.build.clock(known.session, known.look.now);
         let clock = known.build.trace.clock(step, now);
-        format!(" after {:.1} s", seconds(step.duration(clock)))
+        format!(" after {}", span::exact(step.duration(clock)))
     });
     let headline = match (failure.process_exit_code, step) {
         (None, Some(_)) => format!("{glyph} {what} failed{after}"),

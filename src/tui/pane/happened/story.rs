@@ -2,9 +2,10 @@
 
 use super::super::super::action::Action;
 use super::super::super::theme::{Mark, Role};
+use super::super::span;
 use super::row::Rows;
 use super::{Known, label};
-use crate::progress::time::{Nanos, seconds};
+use crate::progress::time::Nanos;
 use crate::progress::trace::{Step, StepId};
 use crate::progress::units;
 use crate::proto::controller::{Canceled, Finished, SessionState};
@@ -155,7 +156,7 @@ pub fn finished(known: &Known, finished: &Finished, rows: &mut Rows) {
     let build = known.build;
     let elapsed = build.elapsed(known.session, known.look.now);
     let glyph = known.look.theme.glyph(Mark::Ok);
-    let headline = format!("{glyph} Finished in {:.1} s.", seconds(elapsed));
+    let headline = format!("{glyph} Finished in {}.", span::exact(elapsed));
     rows.text(Role::Ok, 0, &headline);
     cache(known, rows);
     outputs(known, finished, rows);
@@ -207,8 +208,8 @@ fn cache(known: &Known, rows: &mut Rows) {
     let words = match all - cached {
         0 => format!("cache: {cached} of {all} steps, nothing had to run"),
         ran => format!(
-            "cache: {cached} of {all} steps; the other {ran} took {:.1} s together",
-            seconds(spent)
+            "cache: {cached} of {all} steps; the other {ran} took {} together",
+            span::exact(spent)
         ),
     };
     rows.text(Role::Text, 0, &words);

@@ -5,17 +5,22 @@ use std::borrow::Cow;
 use crate::proto::controller::Client;
 use crate::server::process::describe;
 
-/// The line with `you` for this client where it begins with it, as in `pid 12 on /dev/pts/3 sent SIGHUP`. `terminal`
-/// is this client's; empty without one.
+/// The line with `you` for this client where it begins with it or ends by it, as in `pid 12 on /dev/pts/3 sent SIGHUP`
+/// and `killed by pid 12`. `terminal` is this client's; empty without one.
 pub fn you<'a>(line: &'a str, terminal: &str) -> Cow<'a, str> {
     let own = describe(&Client {
         pid: std::process::id(),
         terminal: terminal.to_owned(),
         ..Client::default()
     });
-    match line.strip_prefix(&own) {
-        Some(rest) if rest.is_empty() || rest.starts_with(' ') => Cow::Owned(format!("you{rest}")),
-        _ => Cow::Borrowed(line),
+    let begins = line.strip_prefix(&own);
+    if let Some(rest) = begins.filter(|rest| rest.is_empty() || rest.starts_with(' ')) {
+        return Cow::Owned(format!("you{rest}"));
+    }
+    let ends = line.strip_suffix(&own);
+    match ends.filter(|rest| rest.ends_with(" by ")) {
+        Some(rest) => Cow::Owned(format!("{rest}you")),
+        None => Cow::Borrowed(line),
     }
 }
 
@@ -33,6 +38,9 @@ mod tests {
         let line = format!("pid {pid}0 sent SIGHUP");
         assert_eq!(you(&line, ""), line);
         assert_eq!(you(&format!("pid {pid}"), ""), "you");
+        assert_eq!(you(&format!("killed by pid {pid}"), ""), "killed by you");
+        let line = format!("killed by pid {pid}0");
+        assert_eq!(you(&line, ""), line);
         assert_eq!(you("", ""), "");
     }
 }

@@ -15,6 +15,7 @@ use super::super::shell::copy::Command;
 use super::super::shell::{Kind, Shell, Told};
 use super::{App, Yes};
 use crate::monitor::parse::Process;
+use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{SessionState, TerminalSize};
 
 /// How long a size has to stay before the program is told, in milliseconds.
@@ -278,7 +279,10 @@ impl App {
         ]
     }
 
-    pub(super) fn on_shell(&mut self, tab: Tab, msg: ShellMsg) -> Vec<Effect> {
+    pub(super) fn on_shell(&mut self, tab: Tab, mut msg: ShellMsg) -> Vec<Effect> {
+        if let ShellMsg::Output(Output::Exited(exited)) = &mut msg {
+            exited.reason = you(&exited.reason, &self.setup.caller.terminal).into_owned();
+        }
         let Some(shell) = self.tab_mut(tab) else {
             return Vec::new();
         };

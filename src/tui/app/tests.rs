@@ -298,6 +298,17 @@ fn the_screens_own_doings_are_told_as_such() {
             Some(said)
         );
     }
+    let exited = crate::proto::controller::Exited {
+        exit_code: None,
+        reason: format!("rolled back by {own}"),
+    };
+    let output = Output::Exited(exited);
+    app.update(at(51.0), Msg::Shell(tab, ShellMsg::Output(output)));
+    let shown = screen(&app);
+    assert!(
+        shown.contains("shell: rolled back by you; Enter closes"),
+        "{shown}"
+    );
 }
 
 #[test]

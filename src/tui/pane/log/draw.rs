@@ -17,7 +17,7 @@ use crate::progress::units;
 use crate::proto::controller::SessionState;
 
 /// Cells of a step's label, in the log of all steps.
-const LABEL: usize = 14;
+pub(super) const LABEL: usize = 14;
 
 /// Draws the lines.
 pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
@@ -275,7 +275,8 @@ pub fn title(view: &View, look: &Look) -> (String, String) {
     }
     if lines > 0 {
         let bytes = units::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
-        words.push(format!("{} lines  {bytes}", thousands(lines)));
+        let plural = if lines == 1 { "" } else { "s" };
+        words.push(format!("{} line{plural}  {bytes}", thousands(lines)));
     }
     (left, words.join("  "))
 }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
+use super::draw::LABEL;
 use super::time::Times;
 use super::{Clock, State};
 use crate::proto::controller::{LogLine, LogPattern};
-use crate::term::width::characters;
+use crate::term::width::{cells, characters};
+use crate::tui::app::step_label;
 use crate::tui::session::Build;
 use crate::tui::zone::Zone;
 
@@ -19,6 +21,8 @@ pub struct Form {
     zone: Zone,
     /// Digest of a vertex → when its step began, in milliseconds since 1970; only for the clock that needs it.
     begun: HashMap<String, i64>,
+    /// Digest of a vertex → label of its step; only of those that have printed, and only for the log of all steps.
+    labels: HashMap<String, String>,
 }
 
 /// A log that is being written.
@@ -37,8 +41,14 @@ impl Form {
             let vertex = state.vertex.as_deref();
             state.clock == Clock::Step && vertex.is_none_or(|vertex| vertex == digest)
         };
+        let label = |vertex: &String| {
+            let step = build.trace.find(vertex)?;
+            Some((vertex.clone(), step_label(&step.name)))
+        };
+        let printed = build.counts.keys().filter(|_| state.whole());
         let steps = build.trace.steps.iter();
         Self {
+            labels: printed.filter_map(label).collect(),
             filter: state.filter.as_ref().map(|filter| filter.pattern.clone()),
             clock: state.clock,
             zone: zone.clone(),
@@ -75,6 +85,15 @@ impl Text {
                 before: self.last.map(|(_, time)| time),
             };
             out.push_str(&self.form.clock.front_in_file(times, &self.form.zone));
+            if !self.form.labels.is_empty() {
+                let label = self.form.labels.get(&line.vertex);
+                let label = label.map_or("", String::as_str);
+                out.push_str(label);
+                out.extend(std::iter::repeat_n(
+                    ' ',
+                    LABEL.saturating_sub(cells(label)) + 1,
+                ));
+            }
         }
         out.extend(characters(&text));
         self.lines += 1;
@@ -132,6 +151,7 @@ mod tests {
             clock,
             zone: Zone::of(Some("CET-1")),
             begun: [("v".to_owned(), 1_000)].into(),
+            labels: HashMap::new(),
         };
         let mut text = form.begin();
         let mut out = String::new();
@@ -145,6 +165,28 @@ mod tests {
         }
         out.push_str(text.end());
         (out, text.words(300))
+    }
+
+    #[test]
+    fn lines_of_all_steps_have_their_labels() {
+        let form = Form {
+            filter: None,
+            clock: Clock::None,
+            zone: Zone::of(Some("CET-1")),
+            begun: HashMap::new(),
+            labels: [("v".to_owned(), "[left 1/1]".to_owned())].into(),
+        };
+        let mut text = form.begin();
+        let mut out = text.line(&line(0, 0, "one", false));
+        out.push_str(&text.line(&LogLine {
+            vertex: "later".to_owned(),
+            ..line(1, 0, "two", false)
+        }));
+        out.push_str(&text.line(&LogLine {
+            vertex: "later".to_owned(),
+            ..line(2, 0, " more", true)
+        }));
+        assert_eq!(out, "[left 1/1]     one\n               two more");
     }
 
     #[test]

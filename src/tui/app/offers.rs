@@ -4,6 +4,12 @@ use super::super::action::Action;
 use super::App;
 
 impl App {
+    /// What an action is called in the footer as things are, if not as always.
+    pub fn called(&self, action: Action) -> Option<&'static str> {
+        let whole = self.view().is_some_and(|view| view.log.whole());
+        (action == Action::WholeLog && whole).then_some("this step")
+    }
+
     /// Why this action cannot work now in the chosen session, in one line; `None` if it can, or if nothing is known
     /// against it.
     pub fn hindered(&self, action: Action) -> Option<String> {

@@ -100,6 +100,17 @@ fn what_cannot_work_in_a_refused_build_is_not_offered() {
 }
 
 #[test]
+fn the_key_of_the_whole_log_says_where_it_leads() {
+    let mut app = told(&samples::failed(), (120, 40));
+    app.focus_on(Pane::Log);
+    let view = app.view_mut().unwrap();
+    view.log.show_all();
+    assert!(screen(&app).contains("O this step"), "{}", screen(&app));
+    letter(&mut app, 'O');
+    assert!(screen(&app).contains("O whole log"), "{}", screen(&app));
+}
+
+#[test]
 fn the_next_warning_is_brought_into_sight() {
     let mut script = Script::new("web").dockerfile("FROM a\nRUN b\n");
     for number in 1..=9 {

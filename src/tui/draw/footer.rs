@@ -36,7 +36,10 @@ pub(super) fn draw_footer(app: &App, place: Rect, buf: &mut Buffer) -> Option<Po
         (false, _) => "NAV",
     };
     let before = (shell && !prefixed).then(|| format!("{} then:", app.setup.keymap.prefix));
-    let key = |action| Some((app.setup.keymap.key(action)?, spec_of(action)?.short));
+    let key = |action| {
+        let short = app.called(action).unwrap_or(spec_of(action)?.short);
+        Some((app.setup.keymap.key(action)?, short))
+    };
     let actions = footer_actions(app).into_iter();
     let actions = actions.filter(|action| app.hindered(*action).is_none());
     let keys = actions.filter_map(key).collect();

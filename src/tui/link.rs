@@ -199,8 +199,9 @@ impl Links {
                 vertex,
                 form,
                 path,
+                overwrite,
             } => self.call(async move |api, sender| {
-                let saved = save::save(api, build, vertex, *form, path).await;
+                let saved = save::save(api, build, vertex, *form, (path, overwrite)).await;
                 let _ = sender.send(saved).await;
             }),
             Effect::Exec {

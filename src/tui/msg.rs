@@ -92,6 +92,13 @@ pub enum Msg {
     Note(String),
     /// Something has failed; why, in one line.
     Failed(String),
+    /// The log of a session was not saved, because there is something of that name.
+    NotSaved {
+        /// Id of the session.
+        session: String,
+        /// Where it was to be.
+        path: std::path::PathBuf,
+    },
     /// A text that was asked for: the content of a file.
     File {
         /// Which file.
@@ -226,6 +233,8 @@ pub enum Effect {
         form: Box<super::pane::log::save::Form>,
         /// Where.
         path: std::path::PathBuf,
+        /// What is in the file may go.
+        overwrite: bool,
     },
     /// Start a process for a tab and connect it.
     Exec {

@@ -1,5 +1,7 @@
 //! Questions with yes or no, in the bottom line; and what yes does.
 
+use std::path::PathBuf;
+
 use super::super::msg::{Effect, Tab};
 use super::{App, Stopping};
 use crate::monitor::parse::Command;
@@ -25,6 +27,8 @@ pub enum Yes {
     Rollback(String),
     /// End these sessions.
     Prune(Vec<String>),
+    /// Write the log of this session into a file that exists.
+    Overwrite(String, PathBuf),
     /// Carry this command out.
     Command(Command),
 }
@@ -77,6 +81,12 @@ impl App {
                     )
                 })
                 .collect(),
+            Yes::Overwrite(session, path) => {
+                let view = self.view().filter(|view| view.session.id == session);
+                let zone = &self.setup.zone;
+                let save = view.map(|view| view.log.save(&view.build, zone, path, true));
+                save.into_iter().collect()
+            }
             Yes::Command(command) => {
                 let process = self.shell().and_then(|shell| shell.process.clone());
                 vec![Effect::Run {
@@ -85,6 +95,21 @@ impl App {
                     command,
                 }]
             }
+        }
+    }
+
+    /// A log was not saved: there is something of that name.
+    pub(super) fn on_not_saved(&mut self, session: String, path: PathBuf) {
+        let name = path.display();
+        let name = crate::term::escape::line(&name.to_string()).into_owned();
+        // Whoever does something else by now is not interrupted.
+        let here = self.layer.is_none() && self.current.as_deref() == Some(session.as_str());
+        match here {
+            true => self.ask(
+                format!("There is a file {name}. Overwrite it?"),
+                Yes::Overwrite(session, path),
+            ),
+            false => self.complain(format!("not saved: there is a file {name}")),
         }
     }
 

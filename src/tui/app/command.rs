@@ -66,7 +66,7 @@ impl App {
                 let path = self.path(text)?;
                 let save = self
                     .view()
-                    .map(|view| view.log.save(&view.build, &self.setup.zone, path));
+                    .map(|view| view.log.save(&view.build, &self.setup.zone, path, false));
                 Ok(save.into_iter().collect())
             }
         }

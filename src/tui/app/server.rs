@@ -164,6 +164,10 @@ impl App {
                 self.say(line);
                 Vec::new()
             }
+            Msg::NotSaved { session, path } => {
+                self.on_not_saved(session, path);
+                Vec::new()
+            }
             Msg::Failed(line) => {
                 self.complain(line);
                 Vec::new()

@@ -270,6 +270,27 @@ fn a_log_is_saved_where_the_user_is() {
     assert_eq!(path, Some(PathBuf::from("/home/me/web.log")));
     press(&mut app, &["o", "ctrl-u", "enter"]);
     assert!(screen(&app).contains("which file?"));
+    press(&mut app, &["esc"]);
+    // What is there goes only if it is said.
+    let exists = || Msg::NotSaved {
+        session: "web".to_owned(),
+        path: "/home/me/web.log".into(),
+    };
+    tell(&mut app, exists());
+    let shown = screen(&app);
+    assert!(
+        shown.contains("There is a file /home/me/web.log. Overwrite it? y/N"),
+        "{shown}"
+    );
+    let overwrites = |effects: Vec<Effect>| {
+        effects.iter().any(|effect| matches!(effect, Effect::SaveLog { path, overwrite: true, .. } if path.ends_with("web.log")))
+    };
+    assert!(!overwrites(press(&mut app, &["n"])));
+    tell(&mut app, exists());
+    assert!(overwrites(press(&mut app, &["y"])));
+    press(&mut app, &[":"]);
+    tell(&mut app, exists());
+    assert!(matches!(app.layer, Some(Layer::Prompt(_))));
 }
 
 #[test]

@@ -233,8 +233,15 @@ impl State {
         format!("{what}, {}", self.clock.word())
     }
 
-    /// Writes the log as it is shown, from its first line to its last, into a file.
-    pub fn save(&self, build: &Build, zone: &Zone, path: std::path::PathBuf) -> Effect {
+    /// Writes the log as it is shown, from its first line to its last, into a file; into one that exists only with
+    /// `overwrite`.
+    pub fn save(
+        &self,
+        build: &Build,
+        zone: &Zone,
+        path: std::path::PathBuf,
+        overwrite: bool,
+    ) -> Effect {
         Effect::SaveLog {
             build: BuildId {
                 session: build.session.clone(),
@@ -243,6 +250,7 @@ impl State {
             vertex: self.vertex.clone().unwrap_or_default(),
             form: Box::new(save::Form::of(self, build, zone)),
             path,
+            overwrite,
         }
     }
 

@@ -742,12 +742,15 @@ fn an_older_server_gives_the_last_lines() {
 fn a_saved_log_is_all_of_it() {
     let app = shown(Screen::new(80, 24), &failed(), "build 3/4");
     let view = app.view().unwrap();
-    let effect = view.log.save(&view.build, &app.setup.zone, "x.log".into());
+    let effect = view
+        .log
+        .save(&view.build, &app.setup.zone, "x.log".into(), false);
     let Effect::SaveLog {
         build,
         vertex,
         path,
         form,
+        overwrite: false,
     } = effect
     else {
         panic!("{effect:?}")
@@ -763,7 +766,9 @@ fn a_saved_log_is_all_of_it() {
     view.log.filter(Some(literal("FAIL")));
     assert_eq!(view.log.words(), "lines with FAIL, local times");
     let view = app.view().unwrap();
-    let effect = view.log.save(&view.build, &app.setup.zone, "x.log".into());
+    let effect = view
+        .log
+        .save(&view.build, &app.setup.zone, "x.log".into(), false);
     let Effect::SaveLog { form, .. } = effect else {
         panic!("{effect:?}")
     };
@@ -771,6 +776,13 @@ fn a_saved_log_is_all_of_it() {
         (form.filter, form.clock),
         (Some(literal("FAIL")), Clock::Day)
     );
+}
+
+#[test]
+fn one_line_is_one() {
+    let script = Script::new("web").step(step(STEP).runs(0.0).log(&["alone"]));
+    let app = shown(Screen::new(80, 24), &script, "build 3/4");
+    assert!(titled(&app).contains("| 1 line  6B\n"), "{}", titled(&app));
 }
 
 #[test]

@@ -4,10 +4,12 @@
 //! with data. A full-screen app uses these three. [`run`] is the line mode on top: [`terminal`] owns the
 //! real terminal, [`prefix`] decides what of the keyboard is for whom, [`prompt`] reads lines with
 //! [`editor`], [`history`], [`keys`] and [`complete`], [`shell`] connects the terminal to a process, [`watch`]
-//! follows a build, [`presence`] lets others know where the user is, [`header`] says what a process is started in. For screen readers, [`spoken`] has sentences in
+//! follows a build, [`again`] comes back
+//! to a server that was lost, [`presence`] lets others know where the user is, [`header`] says what a process is started in. For screen readers, [`spoken`] has sentences in
 //! the place of tables, and [`echo`] writes of an edited line only what changed. [`start`] leads from a build to its
 //! monitor.
 
+pub mod again;
 pub mod complete;
 pub mod echo;
 pub mod editor;

@@ -100,6 +100,12 @@ impl Monitor {
         self.api.clone()
     }
 
+    /// The server was lost, and there is a new one: its processes have gone with it.
+    pub fn reconnected(&mut self, api: Api) {
+        self.api = api;
+        self.process = None;
+    }
+
     /// Carries a command out.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use super::again::Again;
 use super::editor::Editor;
 use super::exec::{Answer, Complaint, Monitor, Then, come_back, find_session, now};
 use super::header::{self, Scene};
@@ -45,6 +46,8 @@ pub struct Parts {
     pub progress: Settings,
     /// The server runs in this process: nothing outlives it.
     pub in_process: bool,
+    /// The way back to a server that was lost.
+    pub again: Again,
 }
 
 /// A monitor in line mode.
@@ -56,6 +59,7 @@ pub struct Line {
     presence: Presence,
     progress: Settings,
     in_process: bool,
+    again: Again,
     signals: Signals,
     /// The process whose scrollback the terminal has.
     seen: Option<String>,
@@ -86,6 +90,7 @@ impl Line {
             presence: Presence::default(),
             progress: parts.progress,
             in_process: parts.in_process,
+            again: parts.again,
             signals: Signals::listen()?,
             seen: None,
             code: 0,
@@ -280,6 +285,10 @@ impl Line {
             return Next::Stay(Place::Prompt);
         }
         self.monitor.size = self.terminal.size();
+        // Leaving needs no server that is made for it.
+        if !matches!(command, Command::Exit | Command::Detach) && !self.back().await {
+            return Next::Stay(Place::Prompt);
+        }
         let mut answer = self.monitor.run(command).await;
         loop {
             let Answer { lines, then } = match answer {
@@ -312,6 +321,26 @@ impl Line {
                     }
                     Err(next) => return next,
                 },
+            }
+        }
+    }
+
+    /// Comes back to a server that was lost; whether there is one.
+    async fn back(&mut self) -> bool {
+        let mut api = self.monitor.api();
+        match self.again.if_lost(&mut api).await {
+            Ok(None) => true,
+            Ok(Some(api)) => {
+                self.monitor.reconnected(api);
+                self.presence = Presence::default();
+                self.terminal.say(
+                    "The server was lost; this is a new one. \"reload\" builds a session again.",
+                );
+                true
+            }
+            Err(why) => {
+                self.complain(&why);
+                false
             }
         }
     }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use tokio::task::JoinHandle;
 use tonic::Status;
 
+use super::again::Again;
 use super::editor::Editor;
 use super::exec::{Api, Monitor, Setup, come_back, find_session, has_state, kept, no_state, now};
 use super::invoke::{Invoke, On, when};
@@ -44,6 +45,8 @@ pub struct Wish {
     pub progress: Settings,
     /// The server runs in this process.
     pub in_process: bool,
+    /// The way back to a server that was lost.
+    pub again: Again,
     /// What is said is read out: sentences, and nothing is drawn over.
     pub spoken: bool,
 }
@@ -82,6 +85,10 @@ impl Wish {
             editor: Editor::new(self.history.as_deref()),
             progress: self.progress.clone(),
             in_process: self.in_process,
+            again: match self.in_process {
+                true => Again::default(),
+                false => self.again.clone(),
+            },
         })
         .map_err(cannot)
     }
@@ -273,6 +280,7 @@ mod tests {
             history: None,
             progress: Settings::resolve(Mode::Quiet, |_| None, false).unwrap(),
             in_process: false,
+            again: Again::default(),
             spoken: false,
         }
     }

@@ -201,14 +201,22 @@ fn without_a_server_nothing_lives_on() {
 #[test]
 fn a_server_that_is_killed_is_a_sentence() {
     let server = Shared::on(engine());
-    let mut pty = opened(&server, &[], &failing());
+    let context = failing();
+    let mut pty = opened(&server, &[], &context);
     server.kill();
     pty.wait_until("the prompt", |screen| {
         screen.contains("ERROR: lost the buildx server") && screen.trim_end().ends_with("(buildx)")
     });
     let said = command(&mut pty, "list");
     assert!(
-        said.contains("ERROR: the connection to the server was lost"),
+        said.contains("The server was lost; this is a new one."),
+        "{said}"
+    );
+    // The session has been written down.
+    assert!(said.contains("failed"), "{said}");
+    let said = command(&mut pty, "reload");
+    assert!(
+        said.contains("Interactive container was restarted"),
         "{said}"
     );
     pty.send("exit\r");

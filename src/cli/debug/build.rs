@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::{Flags, screen, with};
 use crate::build::options::BuildOptions;
 use crate::client::{Client, caller};
+use crate::monitor::again::Again;
 use crate::monitor::prefix;
 use crate::monitor::run::Place;
 use crate::monitor::start::{self, Wish};
@@ -135,7 +136,13 @@ fn wish_without_build(flags: &Flags, words: &[String]) -> Result<Wish, String> {
 fn wish(flags: &Flags, progress: Settings, env: &Env) -> Result<Wish, String> {
     let (invoke, on) = flags.when()?;
     let caller = caller::of_process().map_err(|error| format!("no current directory: {error}"))?;
+    let (server, again) = (flags.which_server()?, env.clone());
+    let again = Again::new(move || {
+        let (server, env) = (server.clone(), again.clone());
+        Box::pin(async move { server.connect(&env, &mut |_: &str| {}).await })
+    });
     Ok(Wish {
+        again,
         caller,
         invoke,
         on,

@@ -9,6 +9,7 @@ mod ground;
 mod image;
 mod op;
 mod reason;
+mod source;
 mod surroundings;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ use crate::proto::controller::{ExecRequest, State};
 use crate::proto::pb;
 
 pub use reason::why_no_state;
+pub use source::user_of;
 
 /// The shell when neither a step nor an image names one.
 const SHELL: &str = "/bin/sh";

@@ -50,6 +50,23 @@ fn failures_at_once_poison_no_later_build() {
     }
 }
 
+#[test]
+fn an_add_whose_url_cannot_be_fetched_leaves_the_state_before_it() {
+    let server = Shared::on(engine());
+    let context = Context::busybox("RUN echo before > /made\nADD http://127.0.0.1:1/none /x\n");
+    server.build(&["--name", "add"], &context).fails(1);
+    let shown = server
+        .run(["debug", "exec"])
+        .args(["add", "/bin/busybox", "cat", "/made"])
+        .ok();
+    assert_eq!(shown.out(), "before\n", "{shown}");
+    let inspected = server
+        .run(["debug", "inspect", "--format=json", "add"])
+        .ok();
+    let failure: serde_json::Value = serde_json::from_str(&inspected.out()).unwrap();
+    assert_eq!(failure["outcome"]["failed"]["no_state"], "", "{failure}");
+}
+
 #[tokio::test]
 async fn a_failed_state_is_let_go_for_a_build_from_elsewhere() {
     let server = Shared::on(engine()).configured("");

@@ -10,12 +10,13 @@ use crate::build::drive::{self, Drive, Ended, Job, Seen};
 use crate::build::results::Response;
 use crate::build::witness::Witness;
 use crate::builder::find::Found;
-use crate::engine::errors::BuildError;
+use crate::engine::errors::{BuildError, FailedExec};
 use crate::progress::time::Nanos;
 use crate::proto::controller::trace_event::Event;
 use crate::proto::gateway::Result as GatewayResult;
 use crate::proto::pb;
 use crate::server::holds::{self, Entry, Holds, Step, Yield};
+use crate::server::place;
 use crate::server::recorder::Recorder;
 use crate::server::state::{Inside, OpenState};
 
@@ -112,12 +113,9 @@ impl Build {
         failure: &Failure<'_>,
         drive: &Drive,
     ) -> Option<(OpenState, Option<Entry>, mpsc::Receiver<Yield>)> {
-        let exec = failure.error.exec.clone()?;
+        let (exec, vertex) = failure.operation()?;
         let (sender, yields) = mpsc::channel(4);
-        let vertex = failure.error.vertex.clone().unwrap_or_default();
         let entry = match Step::of_failed(&exec, &vertex) {
-            // Neither a program nor files: there is nothing to look at.
-            None if exec.op.get("file").is_none() => return None,
             None => None,
             Some(step) => {
                 let (engine, session) = (failure.engine, failure.session);
@@ -214,6 +212,24 @@ struct Failure<'a> {
     error: &'a BuildError,
     definitions: &'a [Definition],
     entry: Option<&'a Entry>,
+}
+
+impl Failure<'_> {
+    /// The operation whose state can be looked at, with its vertex: the one that failed, or the one that needed what
+    /// failed; `None` when there are neither a program nor files.
+    fn operation(&self) -> Option<(FailedExec, String)> {
+        let vertex = self.error.vertex.clone().unwrap_or_default();
+        let failed = self.error.exec.as_ref();
+        let failed = failed
+            .filter(|failed| failed.op.get("exec").is_some() || failed.op.get("file").is_some());
+        match failed {
+            Some(failed) => Some((failed.clone(), vertex)),
+            None => {
+                let mut definitions = self.definitions.iter();
+                definitions.find_map(|(_, definition)| place::user_of(definition, &vertex))
+            }
+        }
+    }
 }
 
 pub(super) struct Solved {

@@ -261,6 +261,38 @@ fn copy(input: i64, inputs: Vec<pb::Input>) -> pb::Op {
     }
 }
 
+#[test]
+fn a_source_belongs_to_the_step_that_needs_it() {
+    let source = pb::Op {
+        op: Some(pb::op::Op::Source(pb::SourceOp {
+            identifier: "http://127.0.0.1:1/none".to_owned(),
+            ..Default::default()
+        })),
+        ..Default::default()
+    }
+    .encode_to_vec();
+    let url = crate::engine::vertex::digest(&source);
+    let (mut definition, [_, parent, add]) = definition(|input| {
+        let source = pb::Input {
+            digest: url.clone(),
+            index: 0,
+        };
+        copy(0, vec![input, source])
+    });
+    definition.def.insert(0, source);
+    let (failed, vertex) = user_of(&definition, &url).unwrap();
+    assert_eq!(vertex, add);
+    let place = place_in(&failed, Some(&definition), &vertex, State::After).unwrap();
+    assert_eq!(end_of(&place.ground.root).digest, parent);
+    assert_eq!(
+        (place.state, place.directory.as_str()),
+        (State::Before, "/in")
+    );
+    // The state before is what failed, or is empty.
+    assert!(user_of(&definition, &parent).is_none());
+    assert!(user_of(&definition, "").is_none());
+}
+
 /// What a definition results in.
 fn end_of(root: &Root) -> pb::Input {
     let Root::Parent(definition) = root else {

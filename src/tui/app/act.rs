@@ -83,14 +83,14 @@ impl App {
             A::Sidebar => self.focus_on(Pane::Sessions),
             A::NextError => self.step_error(true),
             A::PrevError => self.step_error(false),
-            A::ShellAfter | A::ShellBefore if self.hindered(action).is_some() => {
-                if let Some(why) = self.hindered(action) {
+            A::ShellAfter | A::ShellBefore => match self.hindered(action) {
+                Some(why) => {
                     self.complain(why);
+                    Vec::new()
                 }
-                Vec::new()
-            }
-            A::ShellAfter => self.shell_here(false),
-            A::ShellBefore => self.new_shell(true),
+                None if action == A::ShellAfter => self.shell_here(false),
+                None => self.new_shell(true),
+            },
             A::ShellFinal => self.new_shell(false),
             A::ToggleShell => {
                 if self.focus == Pane::Shell {
@@ -385,13 +385,10 @@ impl App {
             .view()
             .filter(|view| view.session.state() == SessionState::Building)
             .map(|view| (view.session.id.clone(), view.name()));
-        let stopping = self
-            .stopping
-            .as_ref()
-            .map(|stopping| stopping.session.clone());
+        let stops = |id: &str| self.stopping.as_ref().is_some_and(|one| one.session == id);
         match building {
             // It is on its way, and its message says how to take it back.
-            Some((id, _)) if stopping.as_ref() == Some(&id) => {}
+            Some((id, _)) if stops(&id) => {}
             Some((id, name)) => self.ask(format!("Stop the build of {name}?"), Yes::Stop(id)),
             None => self.say("no build runs in this session"),
         }

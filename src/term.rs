@@ -1,12 +1,13 @@
 //! What stands between bytes that others wrote and the user's terminal.
 //!
 //! * Text (logs, names, messages): [`escape`] makes it harmless, [`width`] measures it in cells.
-//! * Output of interactive programs: [`sequence`] takes it apart. [`guard`] is the screen that keeps it, behind
-//!   bounds that vt100 does not have, and [`pass`] shows it on the user's own terminal, of which it lets
-//!   through only what is understood and can be undone.
+//! * Output of interactive programs: [`sequence`] takes it apart. [`guard`] is the terminal that keeps it, behind
+//!   bounds that vt100 does not have; [`screen`] draws on it when there is time; and [`pass`] shows it on the user's
+//!   own terminal, of which it lets through only what is understood and can be undone.
 //! * What the user does, for such a program: [`keys`] and [`mouse`] turn it into bytes.
 //!
-//! [`blocking`] is for writing to what may not take it. Both sides of an attached program use [`guard`]; it knows neither server nor client.
+//! [`blocking`] is for writing to what may not take it. Both sides of an attached program use [`screen`]; it knows
+//! neither server nor client.
 
 pub mod blocking;
 mod charset;
@@ -17,5 +18,6 @@ pub(crate) mod hostile;
 pub mod keys;
 pub mod mouse;
 pub mod pass;
+pub mod screen;
 pub mod sequence;
 pub mod width;

@@ -146,7 +146,7 @@ impl Screen {
         let output = Output::Data(Bytes::copy_from_slice(text.as_bytes()));
         let msg = Msg::Shell(self.tab, ShellMsg::Output(output));
         self.app.update(self.now, msg);
-        while self.app.shells.iter().any(|shell| shell.left) {
+        while self.app.shells.iter().any(|shell| shell.deadline() == Some(0)) {
             self.app.update(self.now, Msg::Tick);
         }
     }
@@ -160,6 +160,7 @@ impl Screen {
     /// Draws: seconds of CPU, and bytes.
     fn draw(&mut self) -> Result<(f64, f64)> {
         let (before, began) = (self.counter.0.get(), cpu());
+        self.app.look();
         self.frames.draw(|frame| draw(&self.app, frame))?;
         let took = cpu().saturating_sub(began).as_secs_f64();
         Ok((took, (self.counter.0.get() - before) as f64))

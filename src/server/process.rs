@@ -25,7 +25,6 @@ mod output;
 mod owner;
 mod queue;
 mod replay;
-mod screen;
 mod viewers;
 mod wrapper;
 

@@ -190,6 +190,7 @@ impl Loop {
         match self.pace.allow(now) {
             Ok(()) => {
                 self.dirty = false;
+                self.app.look();
                 self.screen.draw(&self.app);
                 None
             }

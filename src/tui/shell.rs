@@ -27,6 +27,9 @@ pub mod terminal;
 /// Pieces of output that are obeyed before keys and frames have their turn: about 128 KiB.
 const TURN: usize = 16;
 
+/// How long nothing has to come, in milliseconds, for lines to be drawn that nobody sees.
+const QUIET: i64 = 50;
+
 /// What runs in a tab.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -70,7 +73,9 @@ pub struct Shell {
     /// Something has come of it.
     pub ready: bool,
     /// Output waits for its turn.
-    pub left: bool,
+    left: bool,
+    /// When it will have been quiet for so long that output that is not drawn yet is; milliseconds since 1970.
+    quiet: Option<i64>,
     lost: Option<String>,
     size: TerminalSize,
     resize: Option<(TerminalSize, i64)>,
@@ -110,10 +115,9 @@ impl Shell {
     /// A tab whose program is being started with a terminal of this size.
     pub fn new(tab: Tab, session: String, kind: Kind, size: TerminalSize) -> Self {
         let (rows, cols) = cells(size);
-        let terminal = ShellTerminal::new(rows, cols, true);
         let terminal = match kind {
-            Kind::Host { .. } => terminal.answering(),
-            Kind::Process { .. } => terminal,
+            Kind::Host { .. } => ShellTerminal::answering(rows, cols),
+            Kind::Process { .. } => ShellTerminal::new(rows, cols, true),
         };
         Self {
             tab,
@@ -127,6 +131,7 @@ impl Shell {
             copy: None,
             ready: false,
             left: false,
+            quiet: None,
             lost: None,
             size,
             resize: None,
@@ -239,6 +244,26 @@ impl Shell {
         told
     }
 
+    /// Notes that something came at this time, in milliseconds since 1970.
+    pub fn came(&mut self, now: i64) {
+        self.quiet = self.terminal.is_waiting().then_some(now + QUIET);
+    }
+
+    /// Does what is due although nothing came.
+    pub fn tick(&mut self, now: i64) -> Option<Told> {
+        let quiet = self.quiet.take_if(|at| *at <= now).is_some();
+        if quiet {
+            self.terminal.draw_some();
+            self.quiet = self.terminal.is_waiting().then_some(0);
+        }
+        (quiet || self.left).then(|| self.advance(Instant::now()))
+    }
+
+    /// Brings the screen up to date, before a frame is drawn.
+    pub fn look(&mut self) {
+        self.left |= self.terminal.look();
+    }
+
     /// Gives up what was not read yet, and waits for a new snapshot.
     pub fn reconnect(&mut self) {
         let (rows, cols) = cells(self.size);
@@ -246,6 +271,7 @@ impl Shell {
         self.copy = None;
         self.lost = None;
         self.left = false;
+        self.quiet = None;
     }
 
     /// The pane has this size.
@@ -271,7 +297,8 @@ impl Shell {
     /// When something is to be done although nothing comes, in milliseconds since 1970; 0: now.
     pub fn deadline(&self) -> Option<i64> {
         let resize = self.resize.as_ref().map(|(_, at)| *at);
-        if self.left { Some(0) } else { resize }
+        let left = self.left.then_some(0);
+        [left, self.quiet, resize].into_iter().flatten().min()
     }
 
     /// The shape of the cursor that the program wants (DECSCUSR).
@@ -294,6 +321,7 @@ impl Shell {
     /// Gives the keyboard to the scrollback.
     pub fn start_copying(&mut self) {
         if self.copy.is_none() {
+            self.terminal.draw();
             self.copy = Some(CopyMode::new(self.terminal.screen()));
         }
     }

@@ -19,12 +19,13 @@ use super::marker::Reports;
 use super::output::Output;
 use super::queue::Attached;
 use super::replay::{Replay, Stream};
-use super::screen::Screen;
 use super::viewers::{Viewers, cells};
 use crate::engine::gateway;
 use crate::proto::controller::{AttachStart, Client, Exited, Process, TerminalSize};
 use crate::proto::gateway::ExecMessage;
 use crate::proto::gateway::exec_message::Input;
+use crate::term::guard::Terminal;
+use crate::term::screen::Screen;
 
 /// Requests that may wait for one process.
 const COMMANDS: usize = 64;
@@ -190,7 +191,10 @@ pub fn spawn(
     };
     let size = cells(&size).unwrap_or((24, 80));
     let output = if tty {
-        Output::Screen(Box::new(Screen::new(size.0, size.1, settings.scrollback)))
+        Output::Screen(Box::new(Screen::of(
+            Terminal::new(size.0, size.1, settings.scrollback).answering(true),
+            settings.scrollback,
+        )))
     } else {
         Output::Plain(Replay::new(settings.retained))
     };

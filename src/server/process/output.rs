@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::replay::Replay;
-use super::screen::Screen;
 use crate::proto::controller::{Snapshot, TerminalSize};
 use crate::term::guard;
+use crate::term::screen::Screen;
 
 /// Most bytes of scrollback that a snapshot carries; a message has at most 4 MiB.
 pub const SCROLLBACK: usize = 2 << 20;
@@ -75,6 +75,7 @@ fn last_lines(bytes: &[u8], most: usize) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::term::guard::Terminal;
 
     #[test]
     fn scrollback_is_cut_between_lines() {
@@ -90,7 +91,7 @@ mod tests {
 
     #[test]
     fn an_ended_process_shows_its_last_screen() {
-        let mut screen = Screen::new(2, 20, 100);
+        let mut screen = Screen::of(Terminal::new(2, 20, 100).answering(true), 100);
         screen.feed(&Bytes::from_static(b"first\r\nsecond\r\nthird\r\nlast"));
         let mut output = Output::Screen(Box::new(screen));
         let live = output.snapshot(1000).unwrap();

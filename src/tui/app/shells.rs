@@ -283,10 +283,12 @@ impl App {
         if let ShellMsg::Output(Output::Exited(exited)) = &mut msg {
             exited.reason = you(&exited.reason, &self.setup.caller.terminal).into_owned();
         }
+        let now = self.now;
         let Some(shell) = self.tab_mut(tab) else {
             return Vec::new();
         };
         let told = shell.on(msg, Instant::now());
+        shell.came(now);
         self.told(tab, told)
     }
 
@@ -521,16 +523,14 @@ impl App {
 
     /// Output that waited has its turn.
     pub(super) fn tick_shells(&mut self) -> Vec<Effect> {
-        let waiting: Vec<Tab> = self
-            .shells
-            .iter()
-            .filter(|shell| shell.left)
-            .map(|shell| shell.tab)
+        let now = self.now;
+        let ticks = self.shells.iter_mut();
+        let told: Vec<(Tab, Told)> = ticks
+            .filter_map(|shell| Some((shell.tab, shell.tick(now)?)))
             .collect();
         let mut effects = Vec::new();
-        for tab in waiting {
-            let told = self.tab_mut(tab).map(|shell| shell.advance(Instant::now()));
-            effects.extend(told.map_or_else(Vec::new, |told| self.told(tab, told)));
+        for (tab, told) in told {
+            effects.extend(self.told(tab, told));
         }
         self.changed = true;
         effects
@@ -539,6 +539,13 @@ impl App {
     /// Whether so much output waits that no more should be read for now.
     pub fn full(&self) -> bool {
         self.shells.iter().any(|shell| shell.terminal.is_full())
+    }
+
+    /// Brings the shell that is shown up to date, before a frame is drawn.
+    pub fn look(&mut self) {
+        if let Some(shell) = self.shell_mut() {
+            shell.look();
+        }
     }
 
     /// Until when the screen should not be drawn, because the program in it is in the middle of a frame.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers, MouseEvent, MouseEventKind};
 use vt100::MouseProtocolMode;
 
@@ -12,6 +12,7 @@ use crate::proto::controller::{Client, Exited, Snapshot};
 use crate::term::guard::{self, Terminal};
 use crate::term::keys::{self, Modes};
 use crate::term::mouse;
+use crate::term::screen::Screen;
 
 /// Lines that are kept above the screen.
 pub const SCROLLBACK: usize = 10_000;
@@ -83,7 +84,7 @@ enum Piece {
 /// Messages queue up in [`ShellTerminal::push`] and are obeyed in [`ShellTerminal::advance`], piece by piece, so that
 /// a flood of output leaves time for keys. It answers nothing that the program asks; the server's copy does.
 pub struct ShellTerminal {
-    terminal: Terminal,
+    terminal: Screen,
     tty: bool,
     queue: VecDeque<Piece>,
     /// Bytes of output in the queue, and [`PIECE`] for each piece.
@@ -112,7 +113,7 @@ impl ShellTerminal {
     /// one without is text whose lines end with newlines alone.
     pub fn new(rows: u16, cols: u16, tty: bool) -> Self {
         ShellTerminal {
-            terminal: Terminal::new(rows, cols, SCROLLBACK),
+            terminal: Screen::of(Terminal::new(rows, cols, SCROLLBACK), SCROLLBACK),
             tty,
             queue: VecDeque::new(),
             queued: 0,
@@ -124,12 +125,15 @@ impl ShellTerminal {
         }
     }
 
-    /// For a program of this machine, which has no other terminal: what it asks is answered, what it rings and copies
-    /// becomes events.
-    pub fn answering(mut self) -> Self {
-        self.terminal = self.terminal.answering(true);
-        self.answering = true;
-        self
+    /// An empty screen for a program of this machine, which has no other terminal: what it asks is answered, what it
+    /// rings and copies becomes events.
+    pub fn answering(rows: u16, cols: u16) -> Self {
+        let terminal = Terminal::new(rows, cols, SCROLLBACK).answering(true);
+        Self {
+            terminal: Screen::of(terminal, SCROLLBACK),
+            answering: true,
+            ..Self::new(rows, cols, true)
+        }
     }
 
     /// What is to be typed to the program, since the last call. Empty unless it is answering.
@@ -186,7 +190,7 @@ impl ShellTerminal {
             }
         }
         self.hold = match self.hold {
-            _ if !self.terminal.synchronized() => None,
+            _ if !self.terminal.drawn().synchronized() => None,
             None => now.checked_add(HOLD),
             since => since,
         };
@@ -213,7 +217,7 @@ impl ShellTerminal {
                 let offset = self.offset();
                 let effects = self.terminal.resize(rows, cols);
                 self.note(effects);
-                self.terminal.scroll_to(offset);
+                self.scroll_to(offset);
             }
             Piece::Event(event) => {
                 // A program that rings all the time rings once.
@@ -235,8 +239,8 @@ impl ShellTerminal {
     fn restore(&mut self, snapshot: &Snapshot) {
         let size = snapshot.size.unwrap_or_default();
         let offset = self.offset();
-        let title = self.terminal.title().to_string();
-        self.terminal = Terminal::restore(
+        let title = self.title().to_string();
+        let terminal = Terminal::restore(
             &guard::Snapshot {
                 rows: side(size.rows),
                 cols: side(size.cols),
@@ -247,27 +251,20 @@ impl ShellTerminal {
             },
             SCROLLBACK,
         );
-        self.terminal.scroll_to(offset);
-        if self.terminal.title() != title {
+        self.terminal = Screen::of(terminal, SCROLLBACK);
+        self.scroll_to(offset);
+        if self.title() != title {
             self.events.push(Event::Title);
         }
     }
 
-    fn feed(&mut self, bytes: &[u8]) {
-        if self.tty {
-            let effects = self.terminal.feed(bytes);
-            return self.note(effects);
-        }
-        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let effects = match line.strip_suffix(b"\n") {
-                Some(line) => {
-                    self.terminal.feed(line);
-                    self.terminal.feed(b"\r\n")
-                }
-                None => self.terminal.feed(line),
-            };
-            self.note(effects);
-        }
+    fn feed(&mut self, bytes: &Bytes) {
+        let effects = if self.tty {
+            self.terminal.feed(bytes)
+        } else {
+            self.terminal.feed(&with_returns(bytes))
+        };
+        self.note(effects);
     }
 
     /// Bells and clipboard come as messages of their own where there is a server.
@@ -284,9 +281,7 @@ impl ShellTerminal {
         if effects.title.is_some() && self.events.last() != Some(&Event::Title) {
             self.events.push(Event::Title);
         }
-        if effects.broken {
-            self.events.push(Event::Broken);
-        }
+        self.note_broken(effects.broken);
     }
 
     /// What happened since the last call.
@@ -300,19 +295,49 @@ impl ShellTerminal {
         self.hold
     }
 
-    /// The cells, as scrolled back as the view is.
+    /// Whether some of the output waits to be drawn.
+    pub fn is_waiting(&self) -> bool {
+        self.terminal.is_waiting()
+    }
+
+    /// Draws a part of what waits, because nothing else is to be done.
+    pub fn draw_some(&mut self) {
+        let broken = self.terminal.draw_some();
+        self.note_broken(broken);
+    }
+
+    /// Draws all that waits: the scrollback is whole then.
+    pub fn draw(&mut self) {
+        let broken = self.terminal.draw();
+        self.note_broken(broken);
+    }
+
+    /// Brings [`ShellTerminal::screen`] up to date, before it is looked at. True: there is an event.
+    pub fn look(&mut self) -> bool {
+        let broken = self.terminal.look();
+        self.note_broken(broken);
+        broken
+    }
+
+    fn note_broken(&mut self, broken: bool) {
+        if broken {
+            self.events.push(Event::Broken);
+        }
+    }
+
+    /// The cells, as scrolled back as the view is, at the last [`ShellTerminal::look`] or later.
     pub fn screen(&self) -> &vt100::Screen {
-        self.terminal.screen()
+        self.terminal.shown().screen()
     }
 
     /// Rows and columns of the grid.
     pub fn size(&self) -> (u16, u16) {
-        self.terminal.size()
+        self.terminal.drawn().size()
     }
 
     /// What the program calls its window: harmless, one line, may be empty.
     pub fn title(&self) -> &str {
-        self.terminal.title()
+        self.terminal.drawn().title()
     }
 
     /// How the process ended, once all it wrote is on the screen.
@@ -325,25 +350,28 @@ impl ShellTerminal {
         self.screen().scrollback()
     }
 
-    /// Lines that can be scrolled back to. A program on the alternate screen has none.
+    /// Lines that can be scrolled back to, as far as they are drawn. A program on the alternate screen has none.
     pub fn scrollback(&self) -> usize {
-        self.screen().scrollback_len()
+        self.terminal.drawn().screen().scrollback_len()
     }
 
     /// Moves the view, up if `lines` is positive. At the newest line it follows the output again.
     pub fn scroll(&mut self, lines: isize) {
         let offset = self.offset().saturating_add_signed(lines);
-        self.terminal.scroll_to(offset);
+        self.scroll_to(offset);
     }
 
     /// Moves the view to a number of lines above the newest; 0 follows the output, a large one is the oldest line.
     pub fn scroll_to(&mut self, offset: usize) {
-        self.terminal.scroll_to(offset);
+        if offset != self.offset() {
+            let broken = self.terminal.scroll_to(offset);
+            self.note_broken(broken);
+        }
     }
 
     /// What the program has asked of keys.
     pub fn modes(&self) -> Modes {
-        Modes::of(&self.terminal)
+        Modes::of(self.terminal.drawn())
     }
 
     /// A key's bytes for the program.
@@ -384,6 +412,21 @@ impl ShellTerminal {
         }
         MouseUse::Scroll(lines)
     }
+}
+
+/// Text whose lines end with newlines alone, for a terminal.
+fn with_returns(text: &[u8]) -> Bytes {
+    let mut lines = BytesMut::with_capacity(text.len() + text.len() / 16);
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        match line.strip_suffix(b"\n") {
+            Some(line) => {
+                lines.extend_from_slice(line);
+                lines.extend_from_slice(b"\r\n");
+            }
+            None => lines.extend_from_slice(line),
+        }
+    }
+    lines.freeze()
 }
 
 fn side(cells: u32) -> u16 {

@@ -3,11 +3,15 @@ use tokio_stream::StreamExt;
 
 use super::super::queue::{Attached, BYTES};
 use super::super::replay::Replay;
-use super::super::screen::Screen;
 use super::*;
+use crate::term::guard::Terminal;
+use crate::term::screen::Screen;
 
 fn screen() -> Output {
-    Output::Screen(Box::new(Screen::new(4, 20, 10)))
+    Output::Screen(Box::new(Screen::of(
+        Terminal::new(4, 20, 10).answering(true),
+        10,
+    )))
 }
 
 fn attach(viewers: &mut Viewers, output: &Output, pid: u32, read_only: bool) -> Attached {

@@ -33,7 +33,10 @@ fn text(terminal: &ShellTerminal) -> String {
 }
 
 fn snapshot(of: &ShellTerminal) -> Snapshot {
-    let snapshot = of.terminal.snapshot(1 << 20);
+    message(of.terminal.drawn().snapshot(1 << 20))
+}
+
+fn message(snapshot: guard::Snapshot) -> Snapshot {
     Snapshot {
         size: Some(TerminalSize {
             rows: snapshot.rows.into(),
@@ -80,6 +83,7 @@ fn a_flood_is_obeyed_in_slices() {
         rounds += 1;
     }
     assert_eq!(rounds, 5);
+    terminal.look();
     assert!(text(&terminal).ends_with("end"));
     terminal.push(data(&"y".repeat(BACKLOG)));
     assert!(terminal.is_full());
@@ -201,6 +205,8 @@ fn the_scrollback_has_a_bound() {
     let lines: String = (0..SCROLLBACK + 500).map(|n| format!("{n}\r\n")).collect();
     terminal.push(data(&lines));
     all(&mut terminal);
+    assert!(terminal.is_waiting());
+    terminal.draw();
     assert_eq!(terminal.scrollback(), SCROLLBACK);
 }
 
@@ -303,11 +309,9 @@ proptest! {
                 }
                 Step::Snapshot => {
                     // As the server's copy would send it.
-                    let original = ShellTerminal { terminal: whole, ..ShellTerminal::new(1, 1, true) };
-                    let snapshot = snapshot(&original);
-                    let restored = ShellTerminal::of(&snapshot, true);
-                    whole = restored.terminal;
-                    terminal.push(Output::Snapshot(snapshot));
+                    let snapshot = whole.snapshot(1 << 20);
+                    whole = Terminal::restore(&snapshot, SCROLLBACK);
+                    terminal.push(Output::Snapshot(message(snapshot)));
                 }
                 Step::Advance(mut slices) => {
                     let advance = terminal.advance(now, || { slices = slices.saturating_sub(1); slices > 0 });
@@ -315,6 +319,7 @@ proptest! {
                 }
                 Step::Scroll(lines) => terminal.scroll(lines),
                 Step::Copy(keys) => {
+                    terminal.draw();
                     let mut copy = CopyMode::new(terminal.screen());
                     for key in keys {
                         let code = match key {
@@ -336,6 +341,7 @@ proptest! {
                     copy.release();
                 }
             }
+            terminal.look();
             let area = Rect::new(0, 0, area.0, area.1);
             paint(terminal.screen(), area, &mut Buffer::empty(area), &Look::default());
             prop_assert!(!terminal.take_events().contains(&Event::Broken));
@@ -343,6 +349,7 @@ proptest! {
         all(&mut terminal);
         prop_assert_eq!(terminal.queued, 0);
         terminal.scroll_to(0);
+        terminal.look();
         prop_assert_eq!(terminal.screen().contents_formatted(), whole.screen().contents_formatted());
     }
 }

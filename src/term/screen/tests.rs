@@ -52,6 +52,11 @@ fn part() -> impl Strategy<Value = Part> {
     ]
 }
 
+fn new(rows: u16, cols: u16, scrollback: usize) -> Screen {
+    let terminal = Terminal::new(rows, cols, scrollback);
+    Screen::of(terminal.answering(true), scrollback)
+}
+
 /// Feeds both, in chunks of this size, and returns what they said.
 fn feed(screen: &mut Screen, eager: &mut Terminal, bytes: &Bytes, size: usize) -> [Effects; 2] {
     let mut said = [Effects::default(), Effects::default()];
@@ -78,10 +83,11 @@ proptest! {
         scrollback in prop_oneof![Just(0usize), Just(7), Just(1100)],
         mut rows in prop_oneof![1..5u16, Just(300)],
         size in prop_oneof![1..9usize, 1000..1300usize, Just(16_384)],
+        looks in prop::collection::vec(any::<bool>(), 12),
     ) {
-        let mut screen = Screen::new(rows, 12, scrollback);
+        let mut screen = new(rows, 12, scrollback);
         let mut eager = Terminal::new(rows, 12, scrollback).answering(true);
-        for part in parts {
+        for (part, looks) in parts.into_iter().zip(looks) {
             match part {
                 Part::Lines(count, text) => {
                     let lines: String = (0..count).map(|n| format!("{n}{text}\r\n")).collect();
@@ -99,6 +105,10 @@ proptest! {
                 }
             }
             prop_assert!(screen.bytes <= BYTES && screen.waiting.len() <= CHUNKS);
+            if looks {
+                screen.look();
+                prop_assert_eq!(screen.shown().snapshot(0), eager.snapshot(0));
+            }
         }
         screen.draw();
         prop_assert!(!screen.is_waiting() && screen.bytes == 0 && screen.lines == 0);
@@ -118,7 +128,7 @@ fn lines(count: usize) -> Bytes {
 
 #[test]
 fn what_will_be_out_of_sight_is_never_drawn() {
-    let mut screen = Screen::new(24, 80, 2000);
+    let mut screen = new(24, 80, 2000);
     for _ in 0..400 {
         screen.feed(&lines(100));
     }
@@ -131,7 +141,7 @@ fn what_will_be_out_of_sight_is_never_drawn() {
 
 #[test]
 fn what_does_not_scroll_out_of_sight_is_drawn_when_there_is_much() {
-    let mut screen = Screen::new(24, 80, 2000);
+    let mut screen = new(24, 80, 2000);
     screen.feed(&Bytes::from_static(b"\x1b[2;10r"));
     for _ in 0..400 {
         screen.feed(&lines(100));
@@ -140,7 +150,7 @@ fn what_does_not_scroll_out_of_sight_is_drawn_when_there_is_much() {
     screen.draw();
     assert!(screen.drawn().snapshot(0).screen.starts_with(b"\x1b["));
     // Without any end, as well.
-    let mut screen = Screen::new(24, 80, 2000);
+    let mut screen = new(24, 80, 2000);
     for _ in 0..100 {
         screen.feed(&Bytes::from(vec![b'x'; 16 << 10]));
         assert!(screen.bytes <= BYTES);
@@ -150,7 +160,7 @@ fn what_does_not_scroll_out_of_sight_is_drawn_when_there_is_much() {
 
 #[test]
 fn short_output_and_everything_but_text_is_drawn_at_once() {
-    let mut screen = Screen::new(24, 80, 2000);
+    let mut screen = new(24, 80, 2000);
     screen.feed(&Bytes::from_static(b"$ "));
     assert!(!screen.is_waiting());
     screen.feed(&lines(100));
@@ -162,4 +172,47 @@ fn short_output_and_everything_but_text_is_drawn_at_once() {
     screen.feed(&Bytes::from_static(b"\x1b["));
     screen.feed(&lines(100));
     assert!(!screen.is_waiting());
+}
+
+#[test]
+fn who_looks_at_a_flood_sees_its_end_and_draws_next_to_nothing() {
+    let mut screen = new(24, 80, 2000);
+    let numbered = |from: usize, count: usize| -> Bytes {
+        let lines = (from..from + count).map(|number| format!("{number}\r\n"));
+        lines.collect::<String>().into()
+    };
+    for turn in 0..100 {
+        screen.feed(&numbered(turn * 1000, 1000));
+        screen.look();
+        let shown = screen.shown().screen().contents();
+        let last = (turn * 1000 + 999).to_string();
+        assert!(shown.ends_with(&last), "{shown}");
+        assert_eq!(screen.shown().screen().cursor_position(), (23, 0));
+    }
+    assert_eq!(screen.drawn().screen().contents(), "");
+    // What comes in drops is seen, too.
+    screen.feed(&Bytes::from_static(b"$ "));
+    screen.look();
+    assert!(screen.shown().screen().contents().ends_with("99999\n$ "));
+    assert!(screen.is_waiting());
+    while screen.is_waiting() {
+        screen.draw_some();
+    }
+    assert!(screen.shown().screen().contents().ends_with("99999\n$ "));
+    assert_eq!(screen.shown().screen().scrollback_len(), 2000);
+}
+
+#[test]
+fn a_view_that_is_scrolled_back_stays_where_it_is() {
+    let mut screen = new(24, 80, 2000);
+    screen.feed(&lines(100));
+    screen.feed(&lines(100));
+    screen.scroll_to(5);
+    assert!(!screen.is_waiting());
+    screen.feed(&lines(100));
+    assert!(!screen.is_waiting());
+    assert_eq!(screen.shown().screen().scrollback(), 105);
+    screen.scroll_to(0);
+    screen.feed(&lines(100));
+    assert!(screen.is_waiting());
 }

@@ -6,17 +6,22 @@
 //! wait, the ones that later lines push out of the scrollback are never drawn. What is seen in the end
 //! is the same. (Not kept is how many lines there ever were, of which a terminal makes blank lines when it
 //! grows beyond its scrollback; a snapshot does not keep it, either.)
+//!
+//! Who looks at the screen in the meantime sees a *preview*: a second terminal without a scrollback, which is fed
+//! with nothing but the last lines of what waits.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use crate::term::guard::{Effects, Terminal};
+use super::guard::{Effects, Terminal};
 
 /// Output that is shorter is drawn at once, if nothing waits: an echo, a prompt.
 const SHORT: usize = 1 << 10;
 /// Most bytes that wait.
 const BYTES: usize = 1 << 20;
+/// Most bytes that wait although they may have to be drawn whole for a preview: too few lines are among them.
+const LONG: usize = 64 << 10;
 /// Most chunks that wait.
 const CHUNKS: usize = 4096;
 
@@ -27,9 +32,12 @@ pub struct Screen {
     /// Lines that are above the screen at most.
     scrollback: usize,
     waiting: VecDeque<Chunk>,
+    /// Number of the first chunk that waits.
+    first: u64,
     bytes: usize,
     /// Ends of lines among what waits.
     lines: usize,
+    preview: Option<Preview>,
 }
 
 #[derive(Debug)]
@@ -38,15 +46,25 @@ struct Chunk {
     lines: usize,
 }
 
+/// What the screen would be if everything were drawn.
+#[derive(Debug)]
+struct Preview {
+    terminal: Terminal,
+    /// Number of the first chunk that it has not been fed.
+    next: u64,
+}
+
 impl Screen {
-    /// An empty screen that answers what programs ask.
-    pub fn new(rows: u16, cols: u16, scrollback: usize) -> Self {
+    /// `terminal`, which keeps at most `scrollback` lines above its screen.
+    pub fn of(terminal: Terminal, scrollback: usize) -> Self {
         Self {
-            terminal: Terminal::new(rows, cols, scrollback).answering(true),
+            terminal,
             scrollback,
             waiting: VecDeque::new(),
+            first: 0,
             bytes: 0,
             lines: 0,
+            preview: None,
         }
     }
 
@@ -54,7 +72,9 @@ impl Screen {
     pub fn feed(&mut self, bytes: &Bytes) -> Effects {
         let is_short = bytes.len() < SHORT && self.waiting.is_empty();
         // What waits begins and ends between two sequences.
-        let may_wait = !is_short && (!self.waiting.is_empty() || self.terminal.is_at_rest());
+        let may_wait = !is_short
+            && (!self.waiting.is_empty() || self.terminal.is_at_rest())
+            && self.terminal.screen().scrollback() == 0;
         match plain_lines(bytes).filter(|_| may_wait) {
             Some(lines) => {
                 let bytes = bytes.clone();
@@ -88,6 +108,7 @@ impl Screen {
             broken |= self.draw_some();
         }
         self.waiting = VecDeque::new();
+        self.preview = None;
         broken
     }
 
@@ -95,12 +116,58 @@ impl Screen {
     pub fn draw_some(&mut self) -> bool {
         self.skip();
         let bytes = self.pop();
-        bytes.is_some_and(|bytes| self.terminal.feed(&bytes).broken)
+        let broken = bytes.is_some_and(|bytes| self.terminal.feed(&bytes).broken);
+        if broken || !self.is_waiting() {
+            self.preview = None;
+        }
+        broken
     }
 
     /// The terminal, as far as it is drawn.
     pub fn drawn(&self) -> &Terminal {
         &self.terminal
+    }
+
+    /// Brings [`Screen::shown`] up to date, which costs as much as the lines that are on a screen or two. The answer is
+    /// that of [`Screen::draw`].
+    pub fn look(&mut self) -> bool {
+        let needed = self.on_screen();
+        let is_little = self.preview.is_none() && self.lines < needed;
+        if !self.is_waiting() || is_little || !self.terminal.scrolls_as_a_whole() {
+            return self.draw();
+        }
+        let mut lines = 0;
+        let newest = self.waiting.iter().rev().position(|chunk| {
+            lines += chunk.lines;
+            lines >= needed
+        });
+        let chunks = self.waiting.len() as u64;
+        let from = newest.map_or(0, |back| chunks - 1 - back as u64);
+        let preview = self.preview.get_or_insert_with(|| Preview {
+            terminal: Terminal::restore(&self.terminal.snapshot(0), 0),
+            next: self.first,
+        });
+        let seen = preview.next.saturating_sub(self.first);
+        let mut broken = false;
+        for chunk in self.waiting.iter().skip(from.max(seen) as usize) {
+            broken |= preview.terminal.feed(&chunk.bytes).broken;
+        }
+        preview.next = self.first + chunks;
+        // The other one tells of it when it gets there.
+        broken && self.draw()
+    }
+
+    /// The terminal as it was at the last [`Screen::look`], or later. Its screen is whole, its scrollback may not be.
+    pub fn shown(&self) -> &Terminal {
+        let preview = self.preview.as_ref();
+        preview.map_or(&self.terminal, |preview| &preview.terminal)
+    }
+
+    /// Draws everything, and moves the view: see [`Terminal::scroll_to`]. The answer is that of [`Screen::draw`].
+    pub fn scroll_to(&mut self, lines: usize) -> bool {
+        let broken = self.draw();
+        self.terminal.scroll_to(lines);
+        broken
     }
 
     /// Draws everything, and changes the size.
@@ -112,7 +179,18 @@ impl Screen {
     }
 
     fn is_full(&self) -> bool {
-        self.bytes > BYTES || self.waiting.len() > CHUNKS
+        let most = if self.lines < self.on_screen() {
+            LONG
+        } else {
+            BYTES
+        };
+        self.bytes > most || self.waiting.len() > CHUNKS
+    }
+
+    /// Ends of lines after which nothing on the screen is older: the first one leads to the left side, a screen later the
+    /// cursor is at the bottom, and another one later all that was drawn differently is above the screen.
+    fn on_screen(&self) -> usize {
+        1 + 2 * usize::from(self.terminal.size().0)
     }
 
     fn make_room(&mut self) -> bool {
@@ -131,10 +209,7 @@ impl Screen {
         if !self.terminal.scrolls_as_a_whole() {
             return;
         }
-        // The first end of a line leads to the left side. A screen later the cursor is at the bottom,
-        // another one later all that was drawn differently is above the screen.
-        let rows = usize::from(self.terminal.size().0);
-        let needed = 1 + 2 * rows + self.scrollback;
+        let needed = self.on_screen() + self.scrollback;
         while let Some(first) = self.waiting.front() {
             if self.lines - first.lines < needed {
                 break;
@@ -145,6 +220,7 @@ impl Screen {
 
     fn pop(&mut self) -> Option<Bytes> {
         let chunk = self.waiting.pop_front()?;
+        self.first += 1;
         self.bytes -= chunk.bytes.len();
         self.lines -= chunk.lines;
         Some(chunk.bytes)

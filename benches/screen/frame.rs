@@ -146,7 +146,12 @@ impl Screen {
         let output = Output::Data(Bytes::copy_from_slice(text.as_bytes()));
         let msg = Msg::Shell(self.tab, ShellMsg::Output(output));
         self.app.update(self.now, msg);
-        while self.app.shells.iter().any(|shell| shell.deadline() == Some(0)) {
+        while self
+            .app
+            .shells
+            .iter()
+            .any(|shell| shell.deadline() == Some(0))
+        {
             self.app.update(self.now, Msg::Tick);
         }
     }

@@ -162,6 +162,8 @@ pub struct App {
     pub views: HashMap<String, View>,
     /// The chosen session.
     pub current: Option<String>,
+    /// The session in which the server counts this client.
+    present: Option<String>,
     /// The session that this client has started.
     pub started: Option<BuildId>,
     /// Exit code of the last build that this client has started.
@@ -247,6 +249,7 @@ impl App {
             order: Vec::new(),
             views: HashMap::new(),
             current: None,
+            present: None,
             started: None,
             code: 0,
             pointed: 0,
@@ -355,6 +358,10 @@ impl App {
             }
         }
         self.resize_shells(effects);
+        if self.present != self.current {
+            self.present.clone_from(&self.current);
+            effects.push(Effect::BeIn(self.current.clone()));
+        }
         effects.extend(self.ask_for_lines());
         let title = self.window_title();
         if title != self.title {

@@ -40,6 +40,8 @@ pub struct Links {
     connect: Connect,
     client: Option<Client>,
     sessions: Option<AbortHandle>,
+    /// The call that makes the server count this client in a session.
+    presence: Option<AbortHandle>,
     traces: HashMap<String, AbortHandle>,
     shells: HashMap<Tab, shell::Input>,
     /// Connections to processes of the server, also of tabs that are closed and still send what was typed.
@@ -72,6 +74,7 @@ impl Links {
             connect,
             client: None,
             sessions: None,
+            presence: None,
             traces: HashMap::new(),
             shells: HashMap::new(),
             attached: Vec::new(),
@@ -154,6 +157,15 @@ impl Links {
                 let task = tokio::spawn(watch::trace(client, build, self.sender.clone()));
                 if let Some(former) = self.traces.insert(session, task.abort_handle()) {
                     former.abort();
+                }
+            }
+            Effect::BeIn(session) => {
+                if let Some(former) = self.presence.take() {
+                    former.abort();
+                }
+                if let (Some(api), Some(session)) = (self.api(), session) {
+                    let task = tokio::spawn(watch::presence(api, session));
+                    self.presence = Some(task.abort_handle());
                 }
             }
             Effect::Inspect(session) => self.call(async move |mut api, sender| {

@@ -199,6 +199,8 @@ pub enum Effect {
     Follow(BuildId),
     /// Read it no more.
     Unfollow(String),
+    /// Be counted among those who use this session, and no other.
+    BeIn(Option<String>),
     /// Ask for everything about a session.
     Inspect(String),
     /// Ask for lines of a log.

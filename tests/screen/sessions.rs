@@ -1,6 +1,7 @@
 //! More than one session, client and size.
 
 use super::{failing, opened, screen};
+use crate::support::cmd::Buildx;
 use crate::support::context::Context;
 use crate::support::engine::engine;
 use crate::support::shared::Shared;
@@ -152,4 +153,35 @@ fn a_large_paste_arrives_whole() {
     pty.wait_until("the digest", |screen| screen.contains(&digest));
     pty.send("\x01q");
     pty.wait();
+}
+
+#[test]
+fn who_looks_at_a_finished_session_uses_it() {
+    let server = Shared::on(engine());
+    let context = failing();
+    let mut one = opened(&server, &context, 40, 120);
+    one.send("\x01q");
+    one.wait();
+    let script = |args: &[&str]| {
+        Buildx::on(engine(), ["debug", "--root"])
+            .arg(server.root())
+            .args(args)
+            .env("XDG_CONFIG_HOME", server.config_home())
+            .env("BUILDX_SERVER", "on")
+    };
+    let list = script(&["ls", "--format=json"]).ok();
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    let id = list[0]["id"].as_str().unwrap();
+    let mut two = screen(&server, &[], 40, 120);
+    two.wait_until("the session and who uses it", |screen| {
+        screen.contains("FAILED") && screen.contains(" you ")
+    });
+    let refused = script(&["disconnect", id]).fails(1);
+    assert!(
+        refused.err().contains("Others use session "),
+        "{}",
+        refused.err()
+    );
+    two.send("q");
+    two.wait();
 }

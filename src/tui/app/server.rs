@@ -20,6 +20,7 @@ impl App {
     pub(super) fn on_server(&mut self, msg: Msg) -> Vec<Effect> {
         match msg {
             Msg::Connected(info) => {
+                self.present = None;
                 let back = matches!(self.link, Link::Lost { .. });
                 self.info = *info;
                 self.link = Link::Up;

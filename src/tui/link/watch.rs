@@ -40,6 +40,15 @@ pub async fn sessions(mut api: Api, info: InfoResponse, sender: Sender<Msg>) {
     let _ = sender.send(Msg::Lost(lost)).await;
 }
 
+/// Uses a session for as long as this runs. What the server tells of it is told elsewhere, too.
+pub async fn presence(mut api: Api, session: String) {
+    let request = WatchSessionsRequest { session };
+    if let Ok(events) = api.watch_sessions(request).await {
+        let mut events = events.into_inner();
+        while let Ok(Some(_)) = events.message().await {}
+    }
+}
+
 /// What happened in a build, and what happens.
 pub async fn trace(client: Client, build: BuildId, sender: Sender<Msg>) {
     let request = TraceRequest {

@@ -247,6 +247,7 @@ impl Line {
                 read_only: self.monitor.read_only,
                 scrollback: if first { shell::SCROLLBACK } else { 0 },
                 terminal: caller::terminal(),
+                raw: false,
             },
             tty: known.is_none_or(|process| process.tty),
             others,

@@ -22,6 +22,9 @@ fn exec_passes_bytes_streams_and_exit_codes() {
     let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
     let echoed = run(&[&id, "cat"]).stdin(bytes.clone()).ok();
     assert!(echoed.stdout == bytes, "{} bytes", echoed.stdout.len());
+    // With a terminal, too, nothing is added to what the program writes.
+    let tty = run(&["-t", &id, "sh", "-c", "test -t 1 && printf '\\033[1ma\\nb'"]).ok();
+    assert_eq!(tty.out(), "\x1b[1ma\r\nb");
     let flags = [
         "-e",
         "A=1",

@@ -32,6 +32,40 @@ async fn megabytes_are_complete_for_a_script_that_is_slow() {
 }
 
 #[tokio::test]
+async fn megabytes_of_a_terminal_are_complete_for_a_script_that_wants_them_raw() {
+    let session = Session::shell().await;
+    let request = ExecRequest {
+        raw: true,
+        ..terminal(&["sh", "-c", "printf '\\033[1mbold'; seq 1 300000; exit 3"])
+    };
+    let (process, _) = session.exec(request).await;
+    // Nobody is attached for a while: nothing is lost.
+    session.run("true").await;
+    let mut client = session.attach_raw(&process).await;
+    for _ in 0..5 {
+        client.next().await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(client.exited().await.exit_code, Some(3));
+    assert!(
+        client.notices.is_empty() && client.snapshots.is_empty(),
+        "{client}"
+    );
+    let numbers: String = (1..=300_000)
+        .map(|number| format!("{number}\r\n"))
+        .collect();
+    assert!(
+        client.printed() == format!("\x1b[1mbold{numbers}"),
+        "{client}"
+    );
+    // What is left of an ended process is its screen.
+    drop(client);
+    let mut late = session.attach(&process).await;
+    late.sees("300000").await;
+    session.close().await;
+}
+
+#[tokio::test]
 async fn input_is_complete_to_its_end() {
     let session = Session::shell().await;
     let request = ExecRequest {

@@ -114,6 +114,20 @@ impl Session {
             scrollback: 64 << 10,
             ..Default::default()
         };
+        self.attach_with(start, pid).await
+    }
+
+    /// Attaches a client that wants the output of a terminal as it is.
+    pub async fn attach_raw(&self, process: &str) -> Attachment {
+        let start = AttachStart {
+            process: process.to_owned(),
+            raw: true,
+            ..Default::default()
+        };
+        self.attach_with(start, 1).await
+    }
+
+    async fn attach_with(&self, start: AttachStart, pid: u32) -> Attachment {
         let who = Client {
             pid,
             terminal: format!("/dev/pts/{pid}"),

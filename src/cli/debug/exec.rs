@@ -96,6 +96,7 @@ pub(super) async fn run(api: &Api, args: ExecArgs) -> Result<u8, String> {
         }
         false => None,
     };
+    let raw = args.tty && !on_terminal;
     let size = terminal.as_ref().map_or(UNSEEN, Terminal::size);
     let caller = caller::of_process().map_err(|error| format!("no current directory: {error}"))?;
     let state = if args.init {
@@ -117,6 +118,7 @@ pub(super) async fn run(api: &Api, args: ExecArgs) -> Result<u8, String> {
         state: state.into(),
         platform: args.platform.unwrap_or_default(),
         stdin,
+        raw,
     };
     let started = api.exec(request).await.map_err(refused)?.into_inner();
     for note in &started.notes {
@@ -129,6 +131,7 @@ pub(super) async fn run(api: &Api, args: ExecArgs) -> Result<u8, String> {
         read_only: false,
         scrollback: 0,
         terminal: caller::terminal(),
+        raw,
     };
     match terminal {
         Some(terminal) => in_terminal(terminal, api, start).await,
@@ -209,6 +212,7 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
             return Err("lost the process: the server ended the connection".to_owned());
         };
         let written = match message.output {
+            // From a server that does not know `raw`.
             Some(Output::Snapshot(snapshot)) if tty => out
                 .write(&snapshot.scrollback)
                 .and_then(|()| out.write(&snapshot.screen)),

@@ -40,6 +40,7 @@ impl Monitor {
             state: state.into(),
             platform: process.platform.unwrap_or_default(),
             stdin: true,
+            raw: false,
         })
     }
 

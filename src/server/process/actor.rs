@@ -122,6 +122,8 @@ pub struct Start {
     pub nonce: Option<String>,
     /// Whether it has a standard input.
     pub stdin: bool,
+    /// Whether the output of its terminal is kept for those who want it raw.
+    pub raw: bool,
 }
 
 /// What a stream gives: a message, its end, or why it broke.
@@ -230,7 +232,10 @@ pub fn spawn(
         open: [true, true],
         output,
         quiet: Instant::now(),
-        viewers: Viewers::new(Arc::clone(&wake)),
+        viewers: Viewers::new(
+            Arc::clone(&wake),
+            (tty && start.raw).then(|| Replay::new(settings.retained)),
+        ),
         leader: watch::Sender::new(None),
         wake,
         commands: commands.downgrade(),
@@ -302,7 +307,7 @@ impl Actor {
                 replay.trim(needed);
                 replay.is_full()
             }
-            _ => false,
+            _ => !self.viewers.has_room(needed),
         }
     }
 

@@ -57,6 +57,8 @@ pub struct Launch {
     pub tty: bool,
     /// Whether it gets a standard input; a terminal always is one.
     pub stdin: bool,
+    /// Whether the output of the terminal is kept for those who want it raw.
+    pub raw: bool,
     /// Size of its terminal.
     pub size: TerminalSize,
     /// What is to be told beside what the place and the container say.
@@ -201,6 +203,7 @@ async fn start_in(
         stream,
         nonce: container.is_shared().then_some(nonce),
         stdin,
+        raw: launch.raw,
         container,
     };
     let (handle, started) = spawn(start, &launch.settings, launch.counter.clone());

@@ -233,6 +233,7 @@ impl Owner {
             counter: self.counter.clone(),
             tty: request.tty,
             stdin: request.stdin,
+            raw: request.raw,
             size: TerminalSize {
                 rows: request.rows,
                 cols: request.cols,

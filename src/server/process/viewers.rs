@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 
 use super::output::Output;
 use super::queue::{self, Receiver, Sender};
-use super::replay::Stream;
+use super::replay::{Replay, Stream};
 use crate::proto::controller::attach_output::Output as Message;
 use crate::proto::controller::{AttachStart, Client, Exited, Presence, TerminalSize};
 
@@ -28,7 +28,9 @@ pub struct Viewer {
     scrollback: usize,
     /// It has missed terminal output and gets a snapshot when its queue is empty.
     behind: bool,
-    /// Number of the next chunk of plain output.
+    /// It gets what a terminal is sent as it is, and no snapshots.
+    raw: bool,
+    /// Number of the next chunk of plain or raw output.
     next: u64,
     /// It has been told of the end.
     told: bool,
@@ -40,16 +42,20 @@ pub struct Viewers {
     list: Vec<Viewer>,
     last: u64,
     ever: bool,
+    /// What a terminal was sent, for those who want it so. Goes when the first who attaches does not, or with the last who
+    /// did.
+    raw: Option<Replay>,
     wake: Arc<Notify>,
 }
 
 impl Viewers {
-    /// Nobody. `wake` is told when a viewer leaves or has read what waited.
-    pub fn new(wake: Arc<Notify>) -> Self {
+    /// Nobody. `wake` is told when a viewer leaves or has read what waited. `raw` keeps what a terminal is sent.
+    pub fn new(wake: Arc<Notify>, raw: Option<Replay>) -> Self {
         Self {
             list: Vec::new(),
             last: 0,
             ever: false,
+            raw,
             wake,
         }
     }
@@ -77,17 +83,21 @@ impl Viewers {
             queue,
             scrollback: start.scrollback as usize,
             behind: false,
+            raw: start.raw && self.raw.is_some(),
             next: 0,
             told: false,
         };
-        if let Some(snapshot) = output.snapshot(viewer.scrollback) {
+        if !viewer.raw
+            && let Some(snapshot) = output.snapshot(viewer.scrollback)
+        {
             viewer.queue.say(Message::Snapshot(snapshot));
         }
-        viewer.settle(output, None);
+        viewer.settle(output, self.raw.as_ref(), None);
         self.list.push(viewer);
+        self.forget_raw();
         self.presence();
         if let Some(viewer) = self.list.last_mut() {
-            viewer.settle(output, ended);
+            viewer.settle(output, self.raw.as_ref(), ended);
         }
         (self.last, receiver)
     }
@@ -119,9 +129,16 @@ impl Viewers {
             for viewer in &gone {
                 self.notice(&format!("{} detached", describe(&viewer.client)), None);
             }
+            self.forget_raw();
             self.presence();
         }
         gone
+    }
+
+    fn forget_raw(&mut self) {
+        if !self.list.iter().any(|viewer| viewer.raw) {
+            self.raw = None;
+        }
     }
 
     /// Everybody, as others see them.
@@ -130,13 +147,29 @@ impl Viewers {
         clients.collect()
     }
 
-    /// Terminal output. Who has no room for it falls behind.
+    /// Terminal output. Who has no room for it falls behind, except those who want it raw: see [`Viewers::has_room`].
     pub fn terminal(&mut self, bytes: &Bytes) {
-        for viewer in self.list.iter_mut().filter(|viewer| !viewer.behind) {
-            if !viewer.queue.data(bytes) {
+        if let Some(raw) = &mut self.raw {
+            raw.push(Stream::Out, bytes.clone());
+        }
+        for viewer in &mut self.list {
+            if viewer.raw {
+                if let Some(raw) = &self.raw {
+                    viewer.read(raw);
+                }
+            } else if !viewer.behind && !viewer.queue.data(bytes) {
                 viewer.fall_behind();
             }
         }
+    }
+
+    /// Whether more of what a terminal is sent can be kept for those who want it raw. `needed`: from
+    /// [`Viewers::needed`].
+    pub fn has_room(&mut self, needed: u64) -> bool {
+        self.raw.as_mut().is_none_or(|raw| {
+            raw.trim(needed);
+            !raw.is_full()
+        })
     }
 
     /// A message for everybody who is not behind: it belongs to the order of the output.
@@ -155,9 +188,9 @@ impl Viewers {
         }
     }
 
-    /// The screen anew for everybody.
+    /// The screen anew for everybody who sees one.
     pub fn renew(&mut self) {
-        for viewer in &mut self.list {
+        for viewer in self.list.iter_mut().filter(|viewer| !viewer.raw) {
             viewer.fall_behind();
         }
     }
@@ -171,11 +204,11 @@ impl Viewers {
     /// Gives everybody what there is room for.
     pub fn settle(&mut self, output: &Output, ended: Option<&Exited>) {
         for viewer in &mut self.list {
-            viewer.settle(output, ended);
+            viewer.settle(output, self.raw.as_ref(), ended);
         }
     }
 
-    /// Number of the first chunk of plain output that must not be lost: none is before anybody has
+    /// Number of the first chunk of plain or raw output that must not be lost: none is before anybody has
     /// attached, nor for the only one who may type, such as a script.
     pub fn needed(&self) -> u64 {
         let mut typing = self.list.iter().filter(|viewer| !viewer.client.read_only);
@@ -202,29 +235,33 @@ impl Viewer {
         self.queue.fall_behind();
     }
 
-    fn settle(&mut self, output: &Output, ended: Option<&Exited>) {
+    /// Gives it what there is room for; false while something is left.
+    fn read(&mut self, replay: &Replay) -> bool {
+        if self.next < replay.first() {
+            let text = "earlier output is no longer there";
+            self.queue.say(Message::Notice(text.to_owned()));
+            self.next = replay.first();
+        }
+        while let Some((stream, bytes)) = replay.get(self.next) {
+            if !self.queue.has_room() {
+                break;
+            }
+            match stream {
+                Stream::Out => self.queue.data(bytes),
+                Stream::Error => self.queue.error_data(bytes),
+            };
+            self.next += 1;
+        }
+        self.next == replay.next()
+    }
+
+    fn settle(&mut self, output: &Output, raw: Option<&Replay>, ended: Option<&Exited>) {
         if self.told {
             return;
         }
-        let complete = match output {
-            Output::Plain(replay) => {
-                if self.next < replay.first() {
-                    let text = "earlier output is no longer there";
-                    self.queue.say(Message::Notice(text.to_owned()));
-                    self.next = replay.first();
-                }
-                while let Some((stream, bytes)) = replay.get(self.next) {
-                    if !self.queue.has_room() {
-                        break;
-                    }
-                    match stream {
-                        Stream::Out => self.queue.data(bytes),
-                        Stream::Error => self.queue.error_data(bytes),
-                    };
-                    self.next += 1;
-                }
-                self.next == replay.next()
-            }
+        let complete = match (output, raw) {
+            (Output::Plain(replay), _) => self.read(replay),
+            (_, Some(raw)) if self.raw => self.read(raw),
             _ => {
                 if self.behind
                     && self.queue.is_empty()

@@ -110,6 +110,7 @@ pub fn attach(
             read_only: target.read_only,
             scrollback: SCROLLBACK,
             terminal: target.terminal,
+            raw: false,
         };
         let message = |input| AttachInput { input: Some(input) };
         let _ = to_server.send(message(In::Start(start))).await;

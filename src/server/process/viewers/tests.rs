@@ -15,12 +15,30 @@ fn screen() -> Output {
 }
 
 fn attach(viewers: &mut Viewers, output: &Output, pid: u32, read_only: bool) -> Attached {
+    attach_as(viewers, output, pid, read_only, false)
+}
+
+fn attach_raw(viewers: &mut Viewers, output: &Output, pid: u32) -> Attached {
+    attach_as(viewers, output, pid, false, true)
+}
+
+fn attach_as(
+    viewers: &mut Viewers,
+    output: &Output,
+    pid: u32,
+    read_only: bool,
+    raw: bool,
+) -> Attached {
     let client = Client {
         pid,
         read_only,
         ..Default::default()
     };
-    let (_, receiver) = viewers.add(&AttachStart::default(), client, output, None);
+    let start = AttachStart {
+        raw,
+        ..Default::default()
+    };
+    let (_, receiver) = viewers.add(&start, client, output, None);
     receiver.attached(tokio::spawn(std::future::pending()))
 }
 
@@ -32,7 +50,7 @@ fn drain(attached: &mut Attached) -> Vec<Message> {
 }
 
 fn viewers() -> Viewers {
-    Viewers::new(Arc::new(Notify::new()))
+    Viewers::new(Arc::new(Notify::new()), None)
 }
 
 #[tokio::test]
@@ -69,6 +87,57 @@ async fn who_falls_behind_gets_a_screen_and_then_the_end() {
         matches!(&rest[..], [Message::Snapshot(_), Message::Exited(_)]),
         "{rest:?}"
     );
+}
+
+#[tokio::test]
+async fn raw_output_of_a_terminal_is_whole_and_held_back_for_its_reader() {
+    let mut viewers = Viewers::new(Arc::new(Notify::new()), Some(Replay::new(10)));
+    let mut output = screen();
+    let print = |viewers: &mut Viewers, output: &mut Output, text: &'static str| {
+        let bytes = Bytes::from_static(text.as_bytes());
+        viewers.terminal(&bytes);
+        if let Output::Screen(screen) = output {
+            screen.feed(&bytes);
+        }
+    };
+    print(&mut viewers, &mut output, "\x1b[1mearly\r\n");
+    let needed = viewers.needed();
+    assert!(!viewers.has_room(needed), "nobody has seen it yet");
+    let mut script = attach_raw(&mut viewers, &output, 1);
+    let looks = attach(&mut viewers, &output, 2, true);
+    let needed = viewers.needed();
+    assert!(viewers.has_room(needed), "it is on its way");
+    print(&mut viewers, &mut output, "late\r\n");
+    viewers.renew();
+    let got: Vec<Message> = drain(&mut script)
+        .into_iter()
+        .filter(|message| !matches!(message, Message::Presence(_)))
+        .collect();
+    let data = |text: &'static str| Message::Data(Bytes::from_static(text.as_bytes()));
+    assert_eq!(got, [data("\x1b[1mearly\r\n"), data("late\r\n")]);
+    let exited = Exited {
+        exit_code: Some(3),
+        reason: String::new(),
+    };
+    viewers.settle(&output, Some(&exited));
+    assert_eq!(drain(&mut script), [Message::Exited(exited)]);
+
+    drop((script, looks));
+    viewers.remove_gone();
+    let mut late = attach_raw(&mut viewers, &output, 3);
+    let first = drain(&mut late).into_iter().next();
+    assert!(matches!(first, Some(Message::Snapshot(_))), "{first:?}");
+}
+
+#[tokio::test]
+async fn nothing_raw_is_kept_for_those_who_see_the_screen() {
+    let mut viewers = Viewers::new(Arc::new(Notify::new()), Some(Replay::new(2)));
+    let output = screen();
+    viewers.terminal(&Bytes::from_static(b"full"));
+    assert!(!viewers.has_room(0));
+    let mut first = attach(&mut viewers, &output, 1, false);
+    assert!(matches!(drain(&mut first)[0], Message::Snapshot(_)));
+    assert!(viewers.has_room(0));
 }
 
 #[tokio::test]

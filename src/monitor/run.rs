@@ -15,9 +15,9 @@ use super::shell::{self, Left, Link};
 use super::spoken;
 use super::terminal::{INTERRUPTED, Mode, Terminal};
 use super::watch::{Seen, Signals, watch};
-use crate::client::caller;
 use crate::client::follow::{View, exit_code};
 use crate::client::logs;
+use crate::client::{caller, status};
 use crate::progress::settings::{Kind, Settings};
 use crate::proto::controller::{AttachStart, Exited, Outcome, Process, SessionRequest};
 use crate::term::blocking::Blocking;
@@ -271,7 +271,7 @@ impl Line {
             Left::Lost(why) => {
                 self.monitor.process = None;
                 self.switched(Place::Prompt);
-                self.complain(&why);
+                self.complain(&status::line(&why));
             }
             Left::Gone => return self.gone(),
         }

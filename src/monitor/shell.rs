@@ -11,13 +11,12 @@ use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use super::exec::Api;
 use super::listing;
 use super::prefix::{Prefix, Step};
 use super::terminal::{Event, Mode, Terminal};
-use crate::client::status;
 use crate::proto::controller::attach_input::Input;
 use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{
@@ -47,6 +46,9 @@ const HELD: usize = 50;
 /// Longest begin of a line that is written again behind a line of ours.
 const LINE: usize = 4096;
 
+/// What the server did that ends a connection without a word.
+pub const CUT_OFF: &str = "it ended the connection";
+
 /// What connects the terminal to which process.
 #[derive(Debug)]
 pub struct Link<'a> {
@@ -65,7 +67,7 @@ pub struct Link<'a> {
 }
 
 /// Why the terminal is not connected any more.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Left {
     /// The prefix, `c`.
     Toggled,
@@ -73,8 +75,8 @@ pub enum Left {
     Detached,
     /// The process has ended.
     Exited(Exited),
-    /// It cannot be connected, or no more; one line.
-    Lost(String),
+    /// It cannot be connected, or no more.
+    Lost(Status),
     /// The terminal is gone, or this process is asked to end.
     Gone,
 }
@@ -108,7 +110,7 @@ async fn once(terminal: &mut Terminal, link: &mut Link<'_>) -> Option<Left> {
     let attached = link.api.attach(ReceiverStream::new(receiver)).await;
     let mut output = match attached {
         Ok(output) => output.into_inner(),
-        Err(status) => return Some(Left::Lost(status::line(&status))),
+        Err(status) => return Some(Left::Lost(status)),
     };
     let mut view = View::new(link.tty, link.others.clone());
     let mut ahead = None;
@@ -144,9 +146,9 @@ async fn once(terminal: &mut Terminal, link: &mut Link<'_>) -> Option<Left> {
                     return Some(Left::Exited(exited));
                 }
                 Ok(output) => view.show(output, terminal),
-                Err(line) => {
+                Err(status) => {
                     view.end(terminal);
-                    return Some(Left::Lost(line));
+                    return Some(Left::Lost(status));
                 }
             },
         }
@@ -173,7 +175,7 @@ pub async fn farewell(
     let _ = tokio::time::timeout(FAREWELL, sent).await;
 }
 
-type Next = Result<Output, String>;
+type Next = Result<Output, Status>;
 
 /// The next thing that this side understands. Output that has come already is joined, so that many small pieces are
 /// written to the terminal as few; what came behind it stands in `ahead` until it is asked for.
@@ -205,8 +207,8 @@ async fn message(output: &mut Streaming<AttachOutput>) -> Next {
                 output: Some(output),
             })) => return Ok(output),
             Ok(Some(_)) => {}
-            Ok(None) => return Err("lost the process: the server ended the connection".to_owned()),
-            Err(status) => return Err(status::line(&status)),
+            Ok(None) => return Err(Status::unavailable(CUT_OFF)),
+            Err(status) => return Err(status),
         }
     }
 }

@@ -121,6 +121,26 @@ fn exec_on_a_terminal() {
 }
 
 #[test]
+fn who_loses_the_server_in_a_process_hears_how_to_come_back() {
+    let server = Shared::on(engine());
+    let id = failed(&server);
+    let line = format!("can be brought back with: buildx debug reload {id}");
+    let mut pipes = script(&server, &["exec", &id, "sh", "-c", "echo up; sleep 600"]).spawn();
+    let mut out = std::io::BufReader::new(pipes.child.stdout.take().unwrap());
+    std::io::BufRead::read_line(&mut out, &mut String::new()).unwrap();
+    let mut pty = debug_of(&server, &["exec", "-t", &id, "sh"], 24, 200);
+    pty.wait_until("the shell", |screen| screen.trim_end().ends_with('#'));
+    server.kill();
+    let lost = pipes.wait();
+    assert_eq!(lost.code, 1, "{lost}");
+    assert!(lost.error_line().ends_with(&line), "{lost}");
+    assert_eq!(pty.wait(), 1);
+    let screen = pty.screen();
+    let said = screen.lines().find(|line| line.starts_with("ERROR: "));
+    assert!(said.is_some_and(|said| said.ends_with(&line)), "{screen}");
+}
+
+#[test]
 fn json_and_the_other_verbs() {
     let server = Shared::on(engine());
     let id = failed(&server);

@@ -7,10 +7,12 @@ use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
 
 use super::verbs::{id, refused};
 use crate::cli::choice::WhichServer;
-use crate::client::{Api, caller};
+use crate::client::follow::lost;
+use crate::client::{Api, caller, status};
 use crate::monitor::listing;
 use crate::monitor::prefix::{self, Prefix};
 use crate::monitor::shell::{self, Left, Link};
@@ -140,7 +142,7 @@ pub(super) async fn run(api: &Api, args: ExecArgs) -> Result<u8, String> {
 }
 
 async fn in_terminal(mut terminal: Terminal, api: Api, start: AttachStart) -> Result<u8, String> {
-    let process = start.process.clone();
+    let (session, process) = (start.session.clone(), start.process.clone());
     let mut prefix = Prefix::new(prefix::DEFAULT);
     let link = Link {
         api,
@@ -155,7 +157,7 @@ async fn in_terminal(mut terminal: Terminal, api: Api, start: AttachStart) -> Re
     drop(terminal);
     match left {
         Left::Exited(exited) => ended(&exited),
-        Left::Lost(why) => Err(why),
+        Left::Lost(why) => Err(broken(&session, &why)),
         Left::Toggled | Left::Detached => {
             let _ = writeln!(
                 std::io::stderr(),
@@ -181,13 +183,15 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let (sender, receiver) = mpsc::channel(QUEUE);
+    let session = start.session.clone();
     let start = AttachStart {
         size: tty.then_some(UNSEEN),
         ..start
     };
     let _ = sender.send(input(Input::Start(start))).await;
     let attached = api.attach(ReceiverStream::new(receiver)).await;
-    let mut output = attached.map_err(refused)?.into_inner();
+    let broken = |status| broken(&session, &status);
+    let mut output = attached.map_err(broken)?.into_inner();
     let signals = sender.clone();
     if stdin {
         tokio::spawn(send_stdin(sender));
@@ -197,7 +201,7 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
     let mut stopped = false;
     loop {
         let message = tokio::select! {
-            message = output.message() => message.map_err(refused)?,
+            message = output.message() => message.map_err(broken)?,
             name = either(&mut interrupt, &mut terminate) => {
                 // The first is the program's, the second ours.
                 if stopped {
@@ -209,7 +213,7 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
             }
         };
         let Some(message) = message else {
-            return Err("lost the process: the server ended the connection".to_owned());
+            return Err(broken(Status::unavailable(shell::CUT_OFF)));
         };
         let written = match message.output {
             // From a server that does not know `raw`.
@@ -225,6 +229,14 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
             _ => Ok(()),
         };
         written.map_err(unwritten)?;
+    }
+}
+
+/// Why a process is connected no more, and how its session comes back if the server is lost.
+fn broken(session: &str, why: &Status) -> String {
+    match status::is_lost(why) {
+        true => lost(session, why).0,
+        false => refused(why.clone()),
     }
 }
 
@@ -322,6 +334,19 @@ mod tests {
         let text = String::from_utf8(out).unwrap();
         assert!(text.starts_with("a^[[2J\\xff^@\nb"), "{text:?}");
         assert!(text.ends_with("\x1b[0m"), "{text:?}");
+    }
+
+    #[test]
+    fn who_loses_the_server_hears_how_to_come_back() {
+        for (status, expected) in [
+            (
+                Status::unavailable(shell::CUT_OFF),
+                "lost the buildx server: it ended the connection; a build that it ran can be brought back with: buildx debug reload s",
+            ),
+            (Status::not_found("no process \"x\""), "no process \"x\""),
+        ] {
+            assert_eq!(broken("s", &status), expected);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::presence::Presence;
 use super::prompt::{self, Keyboard, Read};
 use super::shell::{self, Left, Link};
 use super::spoken;
-use super::terminal::{INTERRUPTED, Mode, Terminal};
+use super::terminal::{Mode, Terminal};
 use super::watch::{Seen, Signals, watch};
 use crate::client::follow::{View, exit_code};
 use crate::client::logs;
@@ -172,7 +172,8 @@ impl Line {
         })
     }
 
-    /// Prompt and shell until the user leaves; the exit code is that of the last build.
+    /// Prompt and shell until the user leaves; the exit code is that of the last build, or of the signal that asked to
+    /// leave.
     pub async fn run(mut self, mut place: Place) -> u8 {
         loop {
             let api = self.monitor.api();
@@ -219,7 +220,7 @@ impl Line {
             }
             Read::Detach => self.command(Command::Detach).await,
             Read::Exit => self.command(Command::Exit).await,
-            Read::Gone => self.gone(),
+            Read::Gone => self.gone(self.terminal.gone_code()),
         }
     }
 
@@ -273,7 +274,7 @@ impl Line {
                 self.switched(Place::Prompt);
                 self.complain(&status::line(&why));
             }
-            Left::Gone => return self.gone(),
+            Left::Gone => return self.gone(self.terminal.gone_code()),
         }
         Next::Stay(Place::Prompt)
     }
@@ -359,10 +360,7 @@ impl Line {
                 self.complain(&lost.0);
                 Err(Next::Stay(Place::Prompt))
             }
-            Seen::Left => {
-                self.code = INTERRUPTED;
-                Err(self.gone())
-            }
+            Seen::Left(code) => Err(self.gone(code)),
         }
     }
 
@@ -418,11 +416,9 @@ impl Line {
         list.into_iter().find(|process| process.id == wanted)
     }
 
-    /// The terminal is gone: everything else stays as it is.
-    fn gone(&mut self) -> Next {
-        if self.code == 0 {
-            self.code = INTERRUPTED;
-        }
+    /// The terminal is gone, or a signal asks to leave: everything else stays as it is.
+    fn gone(&mut self, code: u8) -> Next {
+        self.code = code;
         if !self.in_process
             && let Some(session) = &self.monitor.session
         {

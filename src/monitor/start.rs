@@ -14,7 +14,7 @@ use super::listing;
 use super::prefix::Prefix;
 use super::run::{Line, Parts};
 use super::spoken;
-use super::terminal::{self, INTERRUPTED, Terminal};
+use super::terminal::{self, Terminal};
 use super::watch::{Seen, Signals, watch};
 use crate::build::after;
 use crate::client::follow::{View, exit_code};
@@ -118,7 +118,7 @@ pub async fn build(api: Api, request: BuildRequest, wish: &Wish) -> Result<u8, S
     let outcome = match seen {
         Seen::Outcome(outcome) => outcome,
         Seen::Lost(lost) => return Err(lost.0),
-        Seen::Left => return Ok(INTERRUPTED),
+        Seen::Left(code) => return Ok(code),
     };
     flows.end(&outcome).await?;
     if let Some(outcome::End::Finished(finished)) = &outcome.end {

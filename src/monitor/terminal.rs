@@ -42,8 +42,14 @@ const SOON: Timespec = Timespec {
     tv_nsec: 10_000_000,
 };
 
-/// Exit code of a process that a signal ended.
+/// Exit code of a process that SIGINT ended.
 pub const INTERRUPTED: u8 = 130;
+
+/// The same for SIGTERM.
+pub const TERMINATED: u8 = 143;
+
+/// The same for SIGHUP.
+pub const HUNG_UP: u8 = 129;
 
 /// Who has the keyboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,8 +103,8 @@ pub struct Terminal {
     interrupted: Signal,
     continued: watch::Receiver<()>,
     leave: CancellationToken,
-    /// Of the signal that cancelled it; 0 before.
-    signal_number: Arc<AtomicU8>,
+    /// Exit code of the signal that cancelled it; that of SIGINT before.
+    gone_code: Arc<AtomicU8>,
     /// The cursor stands behind something that a program wrote.
     open_line: bool,
     /// The terminal once more, as a file that does not block; `None` where it cannot be had.
@@ -125,8 +131,8 @@ impl Terminal {
         )]
         let keyboard = AsyncFd::with_interest(keyboard, Interest::READABLE)?;
         let leave = CancellationToken::new();
-        let signal_number = Arc::default();
-        leave_on_signals(&leave, &signal_number)?;
+        let gone_code = Arc::new(AtomicU8::new(INTERRUPTED));
+        leave_on_signals(&leave, &gone_code)?;
         let terminal = Self {
             keyboard,
             pending: BytesMut::new(),
@@ -134,7 +140,7 @@ impl Terminal {
             interrupted: signal(SignalKind::interrupt())?,
             continued: stop_on_signal()?,
             leave,
-            signal_number,
+            gone_code,
             open_line: false,
             ready: own_file(io::stdout().as_fd()),
         };
@@ -158,10 +164,7 @@ impl Terminal {
 
     /// The exit code for [`Event::Gone`]: 128 and the number of the signal, or [`INTERRUPTED`] if there was none.
     pub fn gone_code(&self) -> u8 {
-        match self.signal_number.load(Ordering::Acquire) {
-            0 => INTERRUPTED,
-            number => number.saturating_add(128),
-        }
+        self.gone_code.load(Ordering::Acquire)
     }
 
     /// What happens besides keys. Nothing is lost when the future is dropped.
@@ -344,17 +347,16 @@ fn restore_on_panic() {
 
 /// The first SIGTERM or SIGHUP asks to leave; when that takes too long, or another comes, the process
 /// ends.
-fn leave_on_signals(leave: &CancellationToken, number: &Arc<AtomicU8>) -> io::Result<()> {
+fn leave_on_signals(leave: &CancellationToken, gone_code: &Arc<AtomicU8>) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
-    let (leave, number) = (leave.clone(), Arc::clone(number));
+    let (leave, gone_code) = (leave.clone(), Arc::clone(gone_code));
     tokio::spawn(async move {
-        let first = tokio::select! {
-            _ = terminate.recv() => Sig::TERM,
-            _ = hangup.recv() => Sig::HUP,
+        let code = tokio::select! {
+            _ = terminate.recv() => TERMINATED,
+            _ = hangup.recv() => HUNG_UP,
         };
-        let first = u8::try_from(first.as_raw()).unwrap_or_default();
-        number.store(first, Ordering::Release);
+        gone_code.store(code, Ordering::Release);
         leave.cancel();
         tokio::select! {
             _ = terminate.recv() => {}
@@ -362,7 +364,7 @@ fn leave_on_signals(leave: &CancellationToken, number: &Arc<AtomicU8>) -> io::Re
             () = tokio::time::sleep(LAST_WORDS) => {}
         }
         restore();
-        std::process::exit(INTERRUPTED.into());
+        std::process::exit(code.into());
     });
     Ok(())
 }

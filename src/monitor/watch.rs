@@ -4,6 +4,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::exec::Api;
+use super::terminal::{HUNG_UP, INTERRUPTED, TERMINATED};
 use crate::client::follow::{Lost, View, follow};
 use crate::proto::controller::{Outcome, TraceRequest};
 
@@ -22,9 +23,9 @@ pub enum Seen {
     Outcome(Outcome),
     /// Its end cannot be seen.
     Lost(Lost),
-    /// The user does not want to wait for it, or the terminal is gone. The build goes on, or is being
+    /// A signal says that nobody waits for it any more; the exit code that it means. The build goes on, or is being
     /// canceled.
-    Left,
+    Left(u8),
 }
 
 impl Signals {
@@ -38,6 +39,15 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// The exit code that the next one means.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => INTERRUPTED,
+            _ = self.terminate.recv() => TERMINATED,
+            _ = self.hangup.recv() => HUNG_UP,
+        }
     }
 }
 
@@ -61,15 +71,14 @@ pub async fn watch(
         tokio::select! {
             end = &mut following => return match end {
                 Ok(Some(outcome)) => Seen::Outcome(outcome),
-                Ok(None) => Seen::Left,
+                Ok(None) => Seen::Left(INTERRUPTED),
                 Err(lost) => Seen::Lost(lost),
             },
-            _ = signals.interrupt.recv() => {}
-            _ = signals.terminate.recv() => {}
-            _ = signals.hangup.recv() => return Seen::Left,
-        }
-        if cancel.is_cancelled() {
-            return Seen::Left;
+            code = signals.next() => match code {
+                HUNG_UP => return Seen::Left(code),
+                _ if cancel.is_cancelled() => return Seen::Left(code),
+                _ => {}
+            },
         }
         cancel.cancel();
     }

@@ -146,12 +146,48 @@ fn a_signal_gives_the_terminal_back_and_leaves_the_session() {
     rustix::process::kill_process(pid, Signal::TERM).unwrap();
     pty.wait();
     let screen = pty.screen();
-    assert!(screen.contains("code 1\n"), "{screen}");
+    assert!(screen.contains("code 143\n"), "{screen}");
     for mode in ["icanon", "echo", "isig", "opost"] {
         let is_on = screen.split_whitespace().any(|word| word == mode);
         assert!(is_on, "{mode}: {screen}");
     }
     assert_eq!(sessions(&server).len(), 1);
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_signal() {
+    let server = Shared::on(engine());
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130)] {
+        let mut pty = debug(&server, &[]);
+        pty.wait_until("the prompt", |screen| {
+            screen.trim_end().ends_with("(buildx)")
+        });
+        pty.signal(signal);
+        assert_eq!(pty.wait(), code, "{signal:?}");
+    }
+    let id = {
+        let context = failing();
+        let id = server.detached(&[], &context);
+        script(&server, &["wait", &id]).fails(1);
+        id
+    };
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
+        let mut pty = debug(&server, &["exec", "-t", &id, "sh"]);
+        pty.wait_until("the shell", |screen| screen.trim_end().ends_with('#'));
+        pty.signal(signal);
+        assert_eq!(pty.wait(), code, "{signal:?}");
+    }
+    // The first one is the program's.
+    let deaf = "trap 'echo heard' TERM; echo up; while :; do sleep 1; done";
+    let mut pipes = script(&server, &["exec", &id, "sh", "-c", deaf]).spawn();
+    let mut out = std::io::BufReader::new(pipes.child.stdout.take().unwrap());
+    for expected in ["up\n", "heard\n"] {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut out, &mut line).unwrap();
+        assert_eq!(line, expected);
+        pipes.signal(Signal::TERM);
+    }
+    assert_eq!(pipes.wait().code, 143);
 }
 
 #[test]

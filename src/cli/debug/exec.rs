@@ -16,7 +16,7 @@ use crate::client::{Api, caller, status};
 use crate::monitor::listing;
 use crate::monitor::prefix::{self, Prefix};
 use crate::monitor::shell::{self, Left, Link};
-use crate::monitor::terminal::{self, INTERRUPTED, Terminal};
+use crate::monitor::terminal::{self, INTERRUPTED, TERMINATED, Terminal};
 use crate::proto::controller::attach_input::Input;
 use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{
@@ -154,6 +154,7 @@ async fn in_terminal(mut terminal: Terminal, api: Api, start: AttachStart) -> Re
     };
     let left = shell::connect(&mut terminal, link).await;
     terminal.new_line();
+    let gone_code = terminal.gone_code();
     drop(terminal);
     match left {
         Left::Exited(exited) => ended(&exited),
@@ -165,7 +166,7 @@ async fn in_terminal(mut terminal: Terminal, api: Api, start: AttachStart) -> Re
             );
             Ok(0)
         }
-        Left::Gone => Ok(INTERRUPTED),
+        Left::Gone => Ok(gone_code),
     }
 }
 
@@ -202,10 +203,10 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
     loop {
         let message = tokio::select! {
             message = output.message() => message.map_err(broken)?,
-            name = either(&mut interrupt, &mut terminate) => {
+            (name, code) = either(&mut interrupt, &mut terminate) => {
                 // The first is the program's, the second ours.
                 if stopped {
-                    return Ok(INTERRUPTED);
+                    return Ok(code);
                 }
                 stopped = true;
                 let _ = signals.try_send(input(Input::Signal(name.to_owned())));
@@ -248,10 +249,11 @@ fn input(input: Input) -> AttachInput {
     AttachInput { input: Some(input) }
 }
 
-async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> &'static str {
+/// The name of the next signal, and the exit code that it means.
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> (&'static str, u8) {
     tokio::select! {
-        _ = interrupt.recv() => "INT",
-        _ = terminate.recv() => "TERM",
+        _ = interrupt.recv() => ("INT", INTERRUPTED),
+        _ = terminate.recv() => ("TERM", TERMINATED),
     }
 }
 

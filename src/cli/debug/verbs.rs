@@ -14,7 +14,6 @@ use crate::monitor::exec::{Monitor, Setup, Target, Then, find, find_session, now
 use crate::monitor::invoke::Invoke;
 use crate::monitor::listing;
 use crate::monitor::parse::{self, Command};
-use crate::monitor::terminal::INTERRUPTED;
 use crate::monitor::watch::{Seen, Signals, watch};
 use crate::paths::Env;
 use crate::progress::settings::Settings;
@@ -152,7 +151,7 @@ pub(super) async fn reload(api: &Api, session: String, settings: Settings) -> Co
     match seen {
         Seen::Outcome(outcome) => Ok(exit_code(&outcome)),
         Seen::Lost(lost) => Err(lost.0),
-        Seen::Left => Ok(INTERRUPTED),
+        Seen::Left(code) => Ok(code),
     }
 }
 

@@ -178,6 +178,11 @@ impl Step {
         self.latest().is_some_and(|i| i.stop.is_some())
     }
 
+    /// Whether it has ended well: neither failed nor canceled.
+    pub fn succeeded(&self) -> bool {
+        self.completed() && self.error.is_empty()
+    }
+
     /// Whether it is active.
     pub fn running(&self) -> bool {
         self.latest().is_some_and(|i| i.stop.is_none())

@@ -11,6 +11,7 @@ use super::text::put;
 use super::{Look, Then, scroll};
 use crate::progress::time::Nanos;
 use crate::progress::trace::Step;
+use crate::proto::controller::SessionState;
 
 mod empty;
 pub mod line;
@@ -365,16 +366,39 @@ pub fn title(view: &View, look: &Look) -> (String, String) {
         cached => format!("  {cached} cached"),
     };
     let left = format!("{} {done}/{all}{cached}", Pane::Progress.title());
-    let percent = done * 100 / all;
+    let (cells, percent) = match unfinished(view) {
+        false => (full(done, all, BAR), done * 100 / all),
+        true => (
+            full(done, all, BAR).min(BAR - 1),
+            (done * 100 / all).min(99),
+        ),
+    };
     (
         left,
-        format!("{} {percent}%", bar(look.theme, done, all, BAR)),
+        format!("{} {percent}%", filled(look.theme, cells, BAR)),
+    )
+}
+
+/// Whether the build ended other than well: it is never shown as complete, though all steps that it got to know were.
+fn unfinished(view: &View) -> bool {
+    let state = view.session.state();
+    matches!(
+        state,
+        SessionState::Failed | SessionState::Canceled | SessionState::Recoverable
     )
 }
 
 /// A bar of this many cells.
 pub(super) fn bar(theme: &Theme, done: usize, all: usize, cells: usize) -> String {
-    let full = (done * cells).checked_div(all).unwrap_or(0).min(cells);
+    filled(theme, full(done, all, cells), cells)
+}
+
+/// How many cells of a bar are full.
+fn full(done: usize, all: usize, cells: usize) -> usize {
+    (done * cells).checked_div(all).unwrap_or(0).min(cells)
+}
+
+fn filled(theme: &Theme, full: usize, cells: usize) -> String {
     theme.bar().repeat(full) + &theme.track().repeat(cells - full)
 }
 

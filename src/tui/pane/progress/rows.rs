@@ -36,7 +36,7 @@ impl Row {
 pub struct Counts {
     /// All.
     pub all: usize,
-    /// Those that are complete.
+    /// Those that went well; neither what failed nor what was canceled is done.
     pub done: usize,
     /// Those that the engine had.
     pub cached: usize,
@@ -182,7 +182,7 @@ fn count(steps: &[Step]) -> Counts {
     let mut counts = Counts::default();
     for step in steps.iter().filter(|step| !step.hidden) {
         counts.all += 1;
-        counts.done += usize::from(step.completed());
+        counts.done += usize::from(step.succeeded());
         counts.cached += usize::from(step.cached);
         counts.errors += usize::from(step.failed());
         counts.warnings += step.warnings.len();

@@ -10,7 +10,7 @@ use super::super::super::fixture::{
 use super::super::super::layout::Pane;
 use super::super::super::msg::Msg;
 use super::*;
-use crate::proto::controller::SessionState;
+use crate::proto::controller::{BuildFailure, SessionState};
 
 /// The pane of the chosen session beneath its title, in front of which its title.
 fn shown(app: &App, size: (u16, u16)) -> String {
@@ -95,6 +95,34 @@ fn canceled() {
     let mut later = told(&samples::canceled(), 9.0);
     later.update(at(500.0), Msg::Tick);
     assert_eq!(shown(&later, (92, 18)), shown(&app, (92, 18)));
+}
+
+#[test]
+fn a_build_that_did_not_end_well_never_looks_complete() {
+    let steps = || {
+        Script::new("web")
+            .step(step("[1/2] FROM scratch").cached())
+            .step(step("[2/2] COPY . .").ran(0.1, 0.2))
+    };
+    let right = |script: &Script| {
+        let app = told(script, 3.0);
+        let first = shown(&app, (60, 3)).lines().next().unwrap().to_owned();
+        (first.contains('░'), first.contains("100%"))
+    };
+    let done = right(&steps().finished(&[]));
+    assert_eq!(done, (false, true));
+    // All steps that it got to know went well, and yet more were to come.
+    for script in [
+        steps().stopped("someone"),
+        steps().failure(BuildFailure::default()),
+    ] {
+        assert_eq!(right(&script), (true, false));
+    }
+    // A step that failed has ended, but it is not done.
+    let last = step("[3/3] RUN make").ran(0.2, 0.9).exit(2);
+    let app = told(&steps().step(last).failed("[3/3]"), 3.0);
+    let counts = app.view().unwrap().progress.counts();
+    assert_eq!((counts.done, counts.all, counts.errors), (2, 3, 1));
 }
 
 #[test]

@@ -190,7 +190,8 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
         return;
     }
     let lines = state.source.lines.len();
-    let digits = lines.to_string().len().max(3);
+    // The longest number and a space before it.
+    let digits = (lines.to_string().len() + 1).max(3);
     let selected = view.progress.selected(build);
     for (index, y) in (state.top..lines).zip(area.top()..area.bottom()) {
         let Some(line) = state.source.lines.get(index) else {

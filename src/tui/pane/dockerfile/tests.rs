@@ -91,6 +91,21 @@ fn a_build_that_runs() {
 }
 
 #[test]
+fn between_the_mark_and_a_long_number_is_a_space() {
+    let source = format!("FROM scratch\n{}COPY . .\n", "#\n".repeat(114));
+    let script = Script::new("web")
+        .dockerfile(&source)
+        .step(step("[2/2] COPY . .").ran(0.1, 0.2).line(116))
+        .finished(&[]);
+    let mut app = shown(Screen::new(80, 24), &script, 1.0);
+    let view = app.view_mut().unwrap();
+    act(view, Action::Bottom, 20);
+    let rows = text(&drawn(&app));
+    assert!(rows.contains("✓ 116  COPY . ."), "{rows}");
+    assert!(rows.contains("  115  #"), "{rows}");
+}
+
+#[test]
 fn why_there_is_no_source() {
     let app = shown(Screen::new(80, 24), &Script::new("web"), 1.0);
     assert!(text(&drawn(&app)).contains("Waiting for the frontend"));

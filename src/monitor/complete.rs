@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::exec::Api;
 use super::listing;
 use super::table::{self, Kind};
-use crate::proto::controller::{ListSessionsRequest, SessionRequest};
+use crate::proto::controller::{ListSessionsRequest, Process, SessionRequest};
 use crate::signals::SIGNALS;
 
 /// How long a server may take to say what there is; a key must not wait longer.
@@ -106,6 +106,11 @@ pub fn known(of: Of) -> Option<Vec<String>> {
     })
 }
 
+/// Whether commands can do anything with a process: it has not ended.
+pub fn runs(process: &Process) -> bool {
+    process.ended == 0
+}
+
 /// A server that refuses has nothing to offer.
 async fn asked(mut api: Api, session: Option<&str>, kind: Kind) -> Vec<String> {
     let mut found = Vec::new();
@@ -125,7 +130,8 @@ async fn asked(mut api: Api, session: Option<&str>, kind: Kind) -> Vec<String> {
     {
         let session = session.to_owned();
         if let Ok(list) = api.list_processes(SessionRequest { session }).await {
-            found.extend(list.into_inner().processes.into_iter().map(|one| one.id));
+            let running = list.into_inner().processes.into_iter().filter(runs);
+            found.extend(running.map(|one| one.id));
         }
     }
     found.retain(|one| !one.is_empty() && listing::plain(one) == *one);
@@ -163,7 +169,7 @@ pub fn complete(word: &str, candidates: &[String]) -> Completion {
 mod tests {
     use super::*;
     use crate::monitor::fake::{Canned, Fake};
-    use crate::proto::controller::{Process, Session};
+    use crate::proto::controller::Session;
 
     fn of(line: &str) -> (usize, String, Of) {
         let wanted = wanted(line, line.len());
@@ -210,11 +216,19 @@ mod tests {
                     ..Session::default()
                 },
             ],
-            processes: vec![Process {
-                id: "pq".into(),
-                session: "abc".into(),
-                ..Process::default()
-            }],
+            processes: vec![
+                Process {
+                    id: "pq".into(),
+                    session: "abc".into(),
+                    ..Process::default()
+                },
+                Process {
+                    id: "pr".into(),
+                    session: "abc".into(),
+                    ended: 1,
+                    ..Process::default()
+                },
+            ],
             ..Canned::default()
         });
         let api = fake.api().await;

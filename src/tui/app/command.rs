@@ -14,7 +14,7 @@ use super::App;
 use crate::build::flags;
 use crate::build::options::Destination;
 use crate::build::suggest::did_you_mean;
-use crate::monitor::complete::{Of, known, wanted};
+use crate::monitor::complete::{Of, known, runs, wanted};
 use crate::monitor::invoke::On;
 use crate::monitor::listing::plain;
 use crate::monitor::parse::{Command, Process, parse};
@@ -249,7 +249,7 @@ impl App {
         (wanted.from, found)
     }
 
-    /// Sessions and processes that are known here.
+    /// Sessions, and processes that run, as far as they are known here.
     fn ids(&self, kind: Names) -> Vec<Candidate> {
         let mut found = Vec::new();
         if matches!(kind, Names::Session | Names::Either) {
@@ -264,7 +264,7 @@ impl App {
         if matches!(kind, Names::Process | Names::Either)
             && let Some(inspected) = self.view().and_then(|view| view.inspected.as_ref())
         {
-            for process in &inspected.processes {
+            for process in inspected.processes.iter().filter(|one| runs(one)) {
                 let words = plain(&process.arguments.join(" "));
                 found.push(named(process.id.clone(), words));
             }

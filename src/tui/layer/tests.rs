@@ -33,6 +33,12 @@ fn script() -> Script {
             arguments: vec!["sh".to_owned()],
             ..controller::Process::default()
         })
+        .process(controller::Process {
+            id: "p8".to_owned(),
+            arguments: vec!["sh".to_owned()],
+            ended: 1,
+            ..controller::Process::default()
+        })
         .failed("[stage-1 1/1]");
     script.inspected.arguments = vec!["--tag=web".to_owned(), ".".to_owned()];
     script.inspected.directory = "/src/app".to_owned();

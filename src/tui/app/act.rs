@@ -83,15 +83,14 @@ impl App {
             A::Sidebar => self.focus_on(Pane::Sessions),
             A::NextError => self.step_error(true),
             A::PrevError => self.step_error(false),
-            A::ShellAfter | A::ShellBefore => match self.hindered(action) {
+            A::ShellAfter | A::ShellBefore | A::ShellFinal => match self.hindered(action) {
                 Some(why) => {
                     self.complain(why);
                     Vec::new()
                 }
                 None if action == A::ShellAfter => self.shell_here(false),
-                None => self.new_shell(true),
+                None => self.new_shell(action == A::ShellBefore),
             },
-            A::ShellFinal => self.new_shell(false),
             A::ToggleShell => {
                 if self.focus == Pane::Shell {
                     let before = self.before;
@@ -396,16 +395,7 @@ impl App {
     }
 
     fn ask_to_prune(&mut self) -> Vec<Effect> {
-        let unused: Vec<String> = self
-            .sessions()
-            .map(|view| &view.session)
-            .filter(|session| {
-                session.state() != SessionState::Building
-                    && session.processes == 0
-                    && self.current.as_deref() != Some(session.id.as_str())
-            })
-            .map(|session| session.id.clone())
-            .collect();
+        let unused: Vec<String> = self.unused().map(str::to_owned).collect();
         match unused.len() {
             0 => self.say("nothing to prune: every other session is in use"),
             count => {

@@ -1,7 +1,9 @@
 //! Which actions can work now in the chosen session, so that nothing else is offered.
 
 use super::super::action::Action;
+use super::super::session::View;
 use super::App;
+use crate::proto::controller::SessionState;
 
 impl App {
     /// What an action is called in the footer as things are, if not as always.
@@ -14,26 +16,71 @@ impl App {
     /// against it.
     pub fn hindered(&self, action: Action) -> Option<String> {
         let view = self.view()?;
-        let build = &view.build;
+        let session = &view.session;
         match action {
-            Action::ShellAfter | Action::ShellBefore => {
-                let failure = build.failure()?;
-                let there = self.shell().is_some() || view.session.processes > 0;
-                if there && action == Action::ShellAfter {
-                    return None;
-                }
-                match (failure.refused, failure.no_state.as_str()) {
-                    (true, _) => {
-                        Some("no shell: the build was refused before a step could run".to_owned())
-                    }
-                    (false, "") => None,
-                    (false, why) => Some(format!("no shell: {why}")),
+            Action::ShellAfter => {
+                let runs = self.shell().is_some_and(|shell| !shell.ended());
+                match runs || session.processes > 0 {
+                    true => None,
+                    false => self.no_state(view),
                 }
             }
-            Action::Edit if build.failure().is_some() && build.files.is_empty() => {
-                Some("the build has read no Dockerfile".to_owned())
+            Action::ShellBefore | Action::ShellFinal => self.no_state(view),
+            Action::Edit => match view.build.failure() {
+                Some(_) if view.build.files.is_empty() => {
+                    Some("the build has read no Dockerfile".to_owned())
+                }
+                // What it was built from is told later.
+                _ if view.inspected.is_none() => None,
+                _ => self.dockerfile().err(),
+            },
+            Action::NextError | Action::PrevError => {
+                let counts = view.progress.counts();
+                let none = counts.errors + counts.warnings == 0 && view.build.failure().is_none();
+                none.then(|| "no errors and no warnings".to_owned())
             }
+            Action::NextSession | Action::PrevSession => {
+                (self.order.len() < 2).then(|| "there is no other session".to_owned())
+            }
+            Action::NextShell | Action::PrevShell => (self.tabs(&session.id).nth(1).is_none())
+                .then(|| "there is no other shell".to_owned()),
+            Action::Prune => self
+                .unused()
+                .next()
+                .is_none()
+                .then(|| "nothing to prune: every other session is in use".to_owned()),
             _ => None,
         }
+    }
+
+    /// Why no shell can be started in the state of a build; `None` if one can, or while the build runs.
+    fn no_state(&self, view: &View) -> Option<String> {
+        match view.build.failure() {
+            Some(failure) if failure.refused => {
+                return Some("no shell: the build was refused before a step could run".to_owned());
+            }
+            Some(failure) if !failure.no_state.is_empty() => {
+                return Some(format!("no shell: {}", failure.no_state));
+            }
+            _ => {}
+        }
+        if view.session.state() == SessionState::Building || view.session.kept_until != 0 {
+            return None;
+        }
+        let again = self.setup.keymap.key(Action::Reload);
+        let again = again.map_or(String::new(), |key| format!("; {key} builds it again"));
+        Some(format!("no shell: nothing of the build is kept{again}"))
+    }
+
+    /// Sessions that have ended, in which nobody works, other than the chosen one.
+    pub(super) fn unused(&self) -> impl Iterator<Item = &str> {
+        self.sessions()
+            .map(|view| &view.session)
+            .filter(|session| {
+                session.state() != SessionState::Building
+                    && session.processes == 0
+                    && self.current.as_deref() != Some(session.id.as_str())
+            })
+            .map(|session| session.id.as_str())
     }
 }

@@ -89,6 +89,36 @@ fn what_cannot_work_in_a_refused_build_is_not_offered() {
     let shown = screen(&app);
     assert!(shown.contains("there is no Dockerfile here"), "{shown}");
     assert!(!shown.contains("no errors"), "{shown}");
+    // A build that went well and left nothing has no state to enter and no error to go to.
+    let plain = Script::new("web").step(step("[1/1] FROM a").ran(0.0, 1.0));
+    let mut app = told(&plain.clone().finished(&[]), (120, 40));
+    app.focus_on(Pane::Progress);
+    let offered = footer(&app);
+    assert!(
+        !offered.contains("shell") && !offered.contains("error") && offered.contains("edit"),
+        "{offered}"
+    );
+    assert!(letter(&mut app, 's').is_empty());
+    assert!(screen(&app).contains("nothing of the build is kept; r builds it again"));
+    // A Dockerfile that came from standard input is no file to edit; a state that is kept can be entered.
+    let mut kept = plain.finished(&[]);
+    kept.session.kept_until = at(1_000.0);
+    kept.inspected.arguments = vec!["--file=-".to_owned(), ".".to_owned()];
+    let mut app = told(&kept, (120, 40));
+    app.focus_on(Pane::Progress);
+    let offered = footer(&app);
+    assert!(
+        offered.contains("s shell") && !offered.contains("edit"),
+        "{offered}"
+    );
+    // Neither another session nor another shell is there to go to.
+    letter(&mut app, 's');
+    prefix(&mut app);
+    let offered = footer(&app);
+    assert!(
+        offered.contains("zoom") && !offered.contains("next"),
+        "{offered}"
+    );
     // Where there is something to enter and to read, it is offered.
     let mut app = told(&samples::failed(), (120, 40));
     app.focus_on(Pane::Progress);

@@ -137,7 +137,9 @@ fn ended(app: &App) -> Option<(&'static str, Vec<(String, &'static str)>)> {
         Some((key, spec_of(action)?.short))
     };
     let mut keys = vec![("Enter".to_owned(), "closes this pane")];
-    keys.extend(behind.into_iter().filter_map(key_of));
+    let behind = behind.into_iter();
+    let behind = behind.filter(|action| app.hindered(*action).is_none());
+    keys.extend(behind.filter_map(key_of));
     Some(("ENDED", keys))
 }
 

@@ -184,10 +184,10 @@ impl Attempt<'_> {
             .await;
         let entry = self.entry.insert(entry);
         for (steps, definition) in &self.definitions {
-            entry.ignores(&holds::uncached(definition));
             let own = steps.iter().filter(|step| bypass.contains(&step.vertex));
             let own: Vec<_> = own.map(|step| step.vertex.clone()).collect();
             if own.is_empty() {
+                entry.ignores(&holds::uncached(definition));
                 continue;
             }
             // The engine would take an operation that the build of the held state has, too, together

@@ -20,6 +20,7 @@ use crate::paths::Env;
 mod build;
 mod exec;
 mod json;
+mod prune;
 mod screen;
 mod verbs;
 
@@ -277,6 +278,8 @@ pub enum Verb {
         #[command(flatten)]
         server: WhichServer,
     },
+    /// End all sessions that nobody uses and that build nothing, with their logs.
+    Prune(prune::PruneArgs),
     /// List the processes of a session.
     #[command(about = about(Word::Ps))]
     Ps {
@@ -510,6 +513,12 @@ async fn dispatch(command: DebugCommand, global: Global, words: Vec<String>) -> 
         } => {
             with(&server(own), async |client| {
                 verbs::disconnect(&client.api, id, force).await
+            })
+            .await
+        }
+        Verb::Prune(args) => {
+            with(&server(args.server), async |client| {
+                prune::run(&client.api, args.force).await
             })
             .await
         }

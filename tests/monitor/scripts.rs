@@ -185,3 +185,55 @@ fn json_and_the_other_verbs() {
     script(&server, &["disconnect", &id]).ok();
     assert_eq!(json(&["ls", "--format=json"]), serde_json::json!([]));
 }
+
+#[test]
+fn prune_ends_what_nobody_uses_and_says_what_went() {
+    let server = Shared::on(engine());
+    let gone = [(); 2].map(|()| failed(&server));
+    let used = failed(&server);
+    let mut pty = debug(&server, &["attach", &used]);
+    pty.wait_until("the shell", |screen| screen.trim_end().ends_with('#'));
+    let context = Context::busybox("RUN sleep 600\n");
+    let building = server.detached(&[], &context);
+
+    let refused = script(&server, &["prune"]).fails(1);
+    assert!(refused.error_line().contains("--force"), "{refused}");
+    let told = script(&server, &["prune", "--force"]).ok().out();
+    let lines: Vec<&str> = told.lines().collect();
+    let [first, second, count, freed] = lines[..] else {
+        panic!("{told}");
+    };
+    for id in &gone {
+        let named = |line: &str| line.starts_with(&format!("{id}\t"));
+        assert!(named(first) || named(second), "{told}");
+    }
+    assert_eq!(count, "Ended 2 sessions.");
+    let freed = freed.strip_prefix("Total reclaimed space: ").unwrap();
+    assert!(!freed.starts_with('0'), "{told}");
+    let left = script(&server, &["ls"]).ok().out();
+    assert!(left.contains(&used) && left.contains(&building), "{left}");
+
+    let none = script(&server, &["prune"]).ok().out();
+    assert_eq!(none, "Ended 0 sessions.\nTotal reclaimed space: 0B\n");
+    script(&server, &["cancel", &building]).ok();
+    let mut asked = debug(&server, &["prune"]);
+    asked.wait_until("the question", |screen| {
+        screen.contains("1 session which nobody uses") && screen.trim_end().ends_with("[y/N]")
+    });
+    asked.send("n\r");
+    assert_eq!(asked.wait(), 0);
+    assert!(script(&server, &["ls"]).ok().out().contains(&building));
+    let mut asked = debug(&server, &["prune"]);
+    asked.wait_until("the question", |screen| {
+        screen.trim_end().ends_with("[y/N]")
+    });
+    asked.send("y\r");
+    assert_eq!(asked.wait(), 0);
+    assert!(
+        asked.screen().contains("Ended 1 session."),
+        "{}",
+        asked.screen()
+    );
+    pty.send("\x01d");
+    pty.wait();
+}

@@ -240,7 +240,7 @@ pub(super) fn refused(error: tonic::Status) -> String {
 }
 
 /// A reader that went away is no reason to fail.
-fn print(lines: &[String]) {
+pub(super) fn print(lines: &[String]) {
     let mut out = std::io::stdout().lock();
     for line in lines {
         let _ = writeln!(out, "{line}");

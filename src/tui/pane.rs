@@ -10,6 +10,7 @@ use super::zone::Zone;
 pub mod dockerfile;
 pub mod happened;
 pub mod log;
+pub mod marked;
 pub mod progress;
 pub mod scroll;
 pub mod sessions;

@@ -75,6 +75,9 @@ impl App {
             Pane::Log => self
                 .view_mut()
                 .is_some_and(|view| view.log.mark_beyond(&view.build, edge.rows)),
+            Pane::Happened => self
+                .view_mut()
+                .is_some_and(|view| view.happened.mark_beyond(edge.rows)),
             _ => return,
         };
         edge.idle = if moved { 0 } else { edge.idle + 1 };

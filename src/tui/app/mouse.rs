@@ -131,7 +131,7 @@ impl App {
     fn beyond(&mut self, pane: Pane, place: Rect, event: MouseEvent) {
         let selects = match pane {
             Pane::Shell => self.shell().is_some_and(|shell| shell.copy.is_some()),
-            Pane::Log => true,
+            Pane::Log | Pane::Happened => true,
             _ => false,
         };
         if selects {
@@ -168,13 +168,14 @@ impl App {
                 Mouse::Draw => Vec::new(),
             };
         }
-        if pane == Pane::Log && !twice {
-            return self.mark_log(event, row);
+        let down = matches!(event.kind, MouseEventKind::Down(_));
+        if matches!(pane, Pane::Log | Pane::Happened) && !twice && !(down && event.row < top) {
+            return self.mark(pane, event, row);
         }
         if event.row < top {
             return Vec::new();
         }
-        if matches!(event.kind, MouseEventKind::Down(_)) && !twice {
+        if down && !twice {
             return self.click(pane, place.height.saturating_sub(1), row);
         }
         if twice {
@@ -199,21 +200,30 @@ impl App {
         Vec::new()
     }
 
-    /// A click marks a line of the log, a drag several; these are copied when the button is let go.
-    fn mark_log(&mut self, event: MouseEvent, row: u16) -> Vec<Effect> {
+    /// A click marks a line of the log or of what happened, a drag several; these are copied when the button is let go.
+    fn mark(&mut self, pane: Pane, event: MouseEvent, row: u16) -> Vec<Effect> {
         let Some(view) = self.view_mut() else {
             return Vec::new();
         };
-        match event.kind {
-            MouseEventKind::Down(_) => view.log.mark(&view.build, row, false),
-            MouseEventKind::Drag(_) => view.log.mark(&view.build, row, true),
-            MouseEventKind::Up(_) if view.log.marks_several() => {
+        view.touched = true;
+        let log = pane == Pane::Log;
+        let extend = match event.kind {
+            MouseEventKind::Down(_) => false,
+            MouseEventKind::Drag(_) => true,
+            MouseEventKind::Up(_) if log && view.log.marks_several() => {
                 let text = view.log.copied(&view.build);
                 return self.copied(text);
             }
-            _ => {}
+            MouseEventKind::Up(_) if !log && view.happened.marks_several() => {
+                let text = view.happened.copied();
+                return self.copied(text);
+            }
+            _ => return Vec::new(),
+        };
+        match log {
+            true => view.log.mark(&view.build, row, extend),
+            false => view.happened.mark(row, extend),
         }
-        view.touched = true;
         Vec::new()
     }
 

@@ -7,7 +7,8 @@ use super::super::action::Action;
 use super::super::msg::LogAnswer;
 use super::super::session::{Build, View};
 use super::super::theme::Role;
-use super::text::{cells, put, put_right};
+use super::marked::Marked;
+use super::text::{cells, fill, put, put_right};
 use super::{Look, Then, span};
 use crate::progress::trace::StepId;
 use crate::proto::controller::{LogRequest, Session, outcome};
@@ -77,6 +78,10 @@ pub struct State {
     rows: Vec<Row>,
     /// A step whose rows are to be brought into sight.
     wanted: Option<StepId>,
+    /// Rows of the card that were marked.
+    marked: Marked,
+    /// Rows that can be seen.
+    height: usize,
 }
 
 /// What a card is written from.
@@ -103,6 +108,40 @@ impl State {
     /// The beginning is to be seen.
     pub fn show_top(&mut self) {
         (self.top, self.wanted) = (0, None);
+    }
+
+    /// Marks the row of the card in this row of the pane, from 0; with `extend` all from where the mark began to it.
+    pub fn mark(&mut self, row: u16, extend: bool) {
+        let Some(last) = self.rows.len().checked_sub(1) else {
+            return;
+        };
+        let row = (self.top + usize::from(row)).min(last);
+        self.marked.mark(row as u64, extend);
+    }
+
+    /// The mark is held so many rows above (negative) or beneath the pane; whether the view has moved.
+    pub fn mark_beyond(&mut self, rows: i32) -> bool {
+        let before = self.top;
+        let last = self.rows.len().saturating_sub(self.height.max(1));
+        self.top = before.saturating_add_signed(rows as isize).min(last);
+        let end = u16::try_from(self.height.saturating_sub(1)).unwrap_or(u16::MAX);
+        self.mark(if rows < 0 { 0 } else { end }, true);
+        self.top != before
+    }
+
+    /// Whether more than one row is marked.
+    pub fn marks_several(&self) -> bool {
+        self.marked.several()
+    }
+
+    /// The rows that are marked, or all of the card.
+    pub fn copied(&self) -> String {
+        let rows = match self.marked.range() {
+            Some(_) => marked_of(&self.rows, self.marked),
+            None => &self.rows,
+        };
+        let lines: Vec<&str> = rows.iter().map(|row| row.text.trim_end()).collect();
+        lines.join("\n")
     }
 
     /// Another build begins.
@@ -205,9 +244,16 @@ impl State {
                 look,
             };
             let rows = Rows::new(area.width.saturating_sub(1), area.height < TIGHT);
-            self.rows = write(&known, rows);
+            let rows = write(&known, rows);
+            // Other texts in the place of those that were marked are not what was meant.
+            let kept = marked_of(&rows, self.marked) == marked_of(&self.rows, self.marked);
+            self.rows = rows;
+            if !kept {
+                self.marked.clear();
+            }
         }
         let rows = usize::from(area.height);
+        self.height = rows;
         if let Some(step) = self.wanted.take() {
             let about = |row: &Row| row.about == Some(step);
             let first = self.rows.iter().position(about);
@@ -224,6 +270,14 @@ impl State {
         }
         self.top = self.top.min(self.rows.len().saturating_sub(rows));
     }
+}
+
+/// Those of the rows that are marked; none if some of them are not there.
+fn marked_of(rows: &[Row], marked: Marked) -> &[Row] {
+    let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    let range = marked.range();
+    let range = range.map(|range| index(*range.start())..=index(*range.end()));
+    range.and_then(|range| rows.get(range)).unwrap_or_default()
 }
 
 fn plain(text: &[u8]) -> String {
@@ -263,9 +317,11 @@ pub fn act(view: &mut View, action: Action, rows: u16) -> Then {
         Action::Top => 0,
         Action::Bottom => last,
         Action::Copy => {
-            let lines: Vec<&str> = state.rows.iter().map(|row| row.text.trim_end()).collect();
-            return Then::Copy(lines.join("\n"));
+            let text = state.copied();
+            state.marked.clear();
+            return Then::Copy(text);
         }
+        Action::Back if state.marked.clear() => return Then::Done,
         // What the error leads to.
         Action::Open if view.build.failure().is_some() => {
             return match view.build.failed_step() {
@@ -291,9 +347,14 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
         width: area.width.saturating_sub(1),
         ..area
     };
-    let rows = state.rows.iter().skip(state.top);
-    for (row, y) in rows.zip(area.top()..area.bottom()) {
-        let style = look.theme.style(row.role);
+    let rows = state.rows.iter().enumerate().skip(state.top);
+    for ((at, row), y) in rows.zip(area.top()..area.bottom()) {
+        let marked = state.marked.contains(at as u64);
+        let looks = |role| look.theme.style(if marked { Role::Selected } else { role });
+        let style = looks(row.role);
+        if marked {
+            fill(buf, area, y, style);
+        }
         let time = row
             .step
             .and_then(|step| view.build.trace.steps.get(step))
@@ -313,7 +374,7 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
             ..inside
         };
         let x = put(buf, room, room.x, y, &row.text, style);
-        put_right(buf, inside, x, y, &time, look.theme.style(Role::Dim));
+        put_right(buf, inside, x, y, &time, looks(Role::Dim));
     }
 }
 

@@ -7,6 +7,7 @@ use super::super::action::Action;
 use super::super::msg::{BuildId, Effect};
 use super::super::session::{Build, View};
 use super::Then;
+use super::marked::Marked;
 use crate::proto::controller::LogPattern;
 use crate::tui::zone::Zone;
 use regex::Regex;
@@ -98,8 +99,8 @@ pub struct State {
     rows: usize,
     /// The line that the last match or click was at.
     here: Option<u64>,
-    /// Lines that were marked: where it began, and where it ends.
-    marked: Option<(u64, u64)>,
+    /// Lines that were marked.
+    marked: Marked,
     /// The lines that are here; of another log while `loaded` is false.
     window: Window,
     asking: ask::Asking,
@@ -114,7 +115,7 @@ impl State {
         self.asking = ask::Asking::new(&self.asking);
         if !again {
             self.window = Window::default();
-            (self.top, self.here, self.marked) = (None, None, None);
+            (self.top, self.here, self.marked) = (None, None, Marked::default());
         }
     }
 
@@ -176,7 +177,8 @@ impl State {
     /// What is shown is another log, or other lines of it; the old lines stay until new ones are here.
     fn another(&mut self) {
         self.asking = ask::Asking::new(&self.asking);
-        (self.top, self.here, self.marked, self.left) = (None, None, None, 0);
+        (self.top, self.here, self.left) = (None, None, 0);
+        self.marked.clear();
     }
 
     /// Searches from where the eye is. What is to be done follows with the next [`State::ask`].
@@ -262,10 +264,7 @@ impl State {
             return;
         };
         let number = line.number;
-        match (&mut self.marked, extend) {
-            (Some((_, end)), true) => *end = number,
-            (marked, _) => *marked = Some((number, number)),
-        }
+        self.marked.mark(number, extend);
         self.here = Some(number);
     }
 
@@ -281,16 +280,13 @@ impl State {
 
     /// Whether more than one line is marked.
     pub fn marks_several(&self) -> bool {
-        self.marked.is_some_and(|(one, other)| one != other)
+        self.marked.several()
     }
 
     /// The text that is marked, of the match that the eye is on, or of all lines that can be seen; without colours.
     pub fn copied(&self, build: &Build) -> String {
-        let range = match (self.marked, self.here) {
-            (Some((one, other)), _) => Some(one.min(other)..=one.max(other)),
-            (None, Some(line)) => Some(line..=line),
-            (None, None) => None,
-        };
+        let here = self.here.map(|line| line..=line);
+        let range = self.marked.range().or(here);
         let (first, count) = match &range {
             Some(range) => (self.window.index_of(*range.start()), usize::MAX),
             None => (self.first(build), self.rows),
@@ -433,7 +429,7 @@ impl State {
 
     /// Closes what is open, the last thing first.
     fn back(&mut self) -> Then {
-        if self.marked.take().is_some() {
+        if self.marked.clear() {
             return Then::Done;
         }
         if self.find.take().is_some() {
@@ -478,7 +474,7 @@ pub fn act(view: &mut View, action: Action, rows: u16) -> Then {
             if text.is_empty() {
                 return Then::Say("nothing to copy".to_owned());
             }
-            state.marked = None;
+            state.marked.clear();
             return Then::Copy(text);
         }
         Action::Back => return state.back(),

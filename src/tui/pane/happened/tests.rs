@@ -231,3 +231,64 @@ fn a_failure_is_asked_about_once_and_again_after_a_loss() {
     let effects = failed().tell(&mut app, 19.0);
     assert_eq!(asked(&effects), 1);
 }
+
+#[test]
+fn a_drag_marks_rows_and_copies_them() {
+    use crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let mut app = shown(Screen::new(80, 14), &failed(), 20.0);
+    let place = inside(&app, Pane::Happened);
+    let at = |app: &mut App, kind: fn(MouseButton) -> MouseEventKind, row: u16| {
+        let event = MouseEvent {
+            kind: kind(MouseButton::Left),
+            column: place.x + 5,
+            row,
+            modifiers: KeyModifiers::NONE,
+        };
+        app.update(app.now, Msg::Mouse(event))
+    };
+    let copied = |effects: Vec<Effect>| {
+        let text = effects.into_iter().find_map(|effect| match effect {
+            Effect::Clipboard(text) => String::from_utf8(text.to_vec()).ok(),
+            _ => None,
+        });
+        text.unwrap_or_default()
+    };
+    let rows = app.view().unwrap().happened.rows.iter();
+    let rows: Vec<String> = rows.map(|row| row.text.trim_end().to_owned()).collect();
+    // From the third row up to the second.
+    at(&mut app, MouseEventKind::Down, place.y + 2);
+    at(&mut app, MouseEventKind::Drag, place.y + 1);
+    let marked = |app: &App| {
+        let buf = drawn(app);
+        let selected = app.setup.theme.style(Role::Selected);
+        let rows = (0..place.height).filter(|y| buf[(5, *y)].modifier == selected.add_modifier);
+        rows.collect::<Vec<_>>()
+    };
+    assert_eq!(marked(&app), [1, 2]);
+    let effects = at(&mut app, MouseEventKind::Up, place.y + 1);
+    assert_eq!(copied(effects), rows[1..=2].join("\n"));
+    // Held beneath the pane, what is behind the border comes.
+    at(&mut app, MouseEventKind::Down, place.y + 1);
+    at(&mut app, MouseEventKind::Drag, place.bottom());
+    let mut steps = 0;
+    while let Some(next) = app.deadline().filter(|_| steps < 1_000) {
+        app.update(next.max(app.now), Msg::Tick);
+        steps += 1;
+    }
+    assert!(app.view().unwrap().happened.top > 0);
+    let effects = at(&mut app, MouseEventKind::Up, place.bottom());
+    assert_eq!(copied(effects), rows[1..].join("\n"));
+    // Escape marks nothing, and then all of the card is copied.
+    let view = app.view_mut().unwrap();
+    assert!(matches!(act(view, Action::Back, 10), Then::Done));
+    assert!(matches!(act(view, Action::Back, 10), Then::Ignored));
+    assert_eq!(view.happened.copied(), rows.join("\n"));
+    // Another text in the place of a marked one is not what was meant.
+    view.happened.mark(0, false);
+    view.happened.mark(1, true);
+    let top = view.happened.top;
+    view.happened.rows[top].text = "other".to_owned();
+    view.happened.made = Made::default();
+    app.update(app.now, Msg::Tick);
+    assert!(!app.view().unwrap().happened.marks_several());
+}

@@ -86,9 +86,7 @@ impl Row<'_> {
         let theme = look.theme;
         let (state, line) = (self.state, self.line);
         let here = state.here == Some(line.number);
-        let marked = state
-            .marked
-            .is_some_and(|(one, other)| (one.min(other)..=one.max(other)).contains(&line.number));
+        let marked = state.marked.contains(line.number);
         let base = match marked {
             true => theme.style(Role::Selected),
             false => theme.style(Role::Text),

@@ -18,6 +18,7 @@ pub mod shell;
 pub mod span;
 pub mod text;
 pub mod timeline;
+pub mod wrap;
 
 /// What drawing needs besides the state.
 #[derive(Clone, Copy, Debug)]

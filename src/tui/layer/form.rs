@@ -9,7 +9,8 @@ use ratatui::layout::{Position, Rect};
 use super::super::app::App;
 use super::super::keymap::Key;
 use super::super::msg::{Effect, Found};
-use super::super::pane::text::{self, clear, fill, middle, put};
+use super::super::pane::text::{self, fill, middle, put};
+use super::super::pane::wrap::wrap;
 use super::super::theme::Role;
 use super::Then;
 use super::field::Field;
@@ -36,6 +37,9 @@ const MORE: usize = 5;
 /// Columns of the labels, and of the whole.
 const LABEL: u16 = 17;
 const COLUMNS: usize = 76;
+
+/// Said while nothing is wrong.
+const HOW: &str = "Enter builds, Tab goes on, Esc closes";
 
 /// Recent builds that are shown.
 const RECENT: usize = 8;
@@ -248,12 +252,19 @@ impl State {
         } else {
             recent.len() + 1
         };
-        let rows = FIELDS.len() + 1 + extra;
+        // As wide as the box is inside; an error is shown whole.
+        let room = COLUMNS.min(usize::from(area.width.saturating_sub(4)));
+        let (said, said_as) = match &self.error {
+            Some((_, line)) => (wrap(line, room), Role::Error),
+            None => (vec![HOW.to_owned()], Role::Dim),
+        };
+        let behind = FIELDS.len() + said.len();
+        let rows = behind + extra;
         let inner = text::window(theme, "new build", COLUMNS, rows, area, buf);
         // Where not all fits, what is typed into stays in sight.
         let row = match self.at.checked_sub(FIELDS.len()) {
             None => self.at,
-            Some(at) => FIELDS.len() + 2 + at,
+            Some(at) => behind + 1 + at,
         };
         let first = (row + 2).saturating_sub(usize::from(inner.height));
         let place = |row: usize| {
@@ -286,16 +297,13 @@ impl State {
                 cursor = Some(position);
             }
         }
-        if let Some(row) = place(FIELDS.len()) {
-            clear(buf, row);
-            let (line, role) = match &self.error {
-                Some((_, line)) => (line.as_str(), Role::Error),
-                None => ("Enter builds, Tab goes on, Esc closes", Role::Dim),
-            };
-            put(buf, row, row.x, row.y, line, theme.style(role));
+        for (at, line) in said.iter().enumerate() {
+            if let Some(row) = place(FIELDS.len() + at) {
+                put(buf, row, row.x, row.y, line, theme.style(said_as));
+            }
         }
         if !recent.is_empty()
-            && let Some(row) = place(FIELDS.len() + 1)
+            && let Some(row) = place(behind)
         {
             put(
                 buf,
@@ -307,7 +315,7 @@ impl State {
             );
         }
         for (at, line) in recent.iter().enumerate() {
-            let Some(row) = place(FIELDS.len() + 2 + at) else {
+            let Some(row) = place(behind + 1 + at) else {
                 continue;
             };
             let here = self.at == FIELDS.len() + at;

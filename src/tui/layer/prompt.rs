@@ -7,6 +7,7 @@ use ratatui::layout::{Position, Rect};
 use super::super::app::App;
 use super::super::keymap::Key;
 use super::super::pane::text::{cells, clear, fill, put};
+use super::super::pane::wrap::wrap;
 use super::super::theme::{Role, Theme};
 use super::Then;
 use super::field::Field;
@@ -260,15 +261,12 @@ impl State {
         };
         match &self.error {
             Some(error) => {
-                let line = format!(" {error} ");
-                lift(
-                    theme,
-                    &[(line, String::new())],
-                    None,
-                    above,
-                    buf,
-                    Role::Error,
-                );
+                let room = usize::from(above.width).saturating_sub(4);
+                let lines = wrap(error, room).into_iter();
+                let lines: Vec<_> = lines
+                    .map(|line| (format!(" {line} "), String::new()))
+                    .collect();
+                lift(theme, &lines, None, above, buf, Role::Error);
             }
             None => self.draw_candidates(theme, above, buf),
         }

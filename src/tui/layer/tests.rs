@@ -576,6 +576,32 @@ fn a_form_becomes_a_build() {
 }
 
 #[test]
+fn long_errors_are_shown_whole() {
+    for size in SIZES {
+        let mut app = app_of(size);
+        app.setup.recent = vec![vec!["/home/me/web".to_owned()]];
+        press(&mut app, &["a", "ctrl-u", "-", "enter"]);
+        let path = PathBuf::from("/home/me/-");
+        let there = vec![
+            (path, Found::Directory),
+            ("/home/me/".into(), Found::Directory),
+        ];
+        assert!(tell(&mut app, Msg::Looked(there)).is_empty());
+        let words = |shown: &str| {
+            let shown = shown.replace(['│', '|'], " ");
+            shown.split_whitespace().collect::<Vec<_>>().join(" ")
+        };
+        let wrong = "a build from standard input is started with 'buildx build' elsewhere";
+        let shown = screen(&app);
+        assert!(words(&shown).contains(wrong), "{shown}");
+        assert!(shown.contains("built before"), "{shown}");
+        press(&mut app, &["esc", ":", "build -", "enter"]);
+        let shown = screen(&app);
+        assert!(words(&shown).contains(wrong), "{shown}");
+    }
+}
+
+#[test]
 fn a_recent_build_fills_the_form() {
     let mut app = app();
     let words = ["--tag=a", "--build-arg=X", "--pull=true", "/src"];

@@ -11,6 +11,7 @@ mod op;
 mod reason;
 mod source;
 mod surroundings;
+mod written;
 
 #[cfg(test)]
 mod tests;

@@ -203,6 +203,35 @@ async fn a_failed_copy_gives_the_state_before_it() {
 }
 
 #[tokio::test]
+async fn a_failed_copy_has_what_was_set_since_the_last_run() {
+    let session = Session::failed(
+        "ENV A=early\nRUN <<EOF\necho UNIQUE\n: USER 9\nUSER=8\nEOF\nUSER 1000:1000\nENV A=late B=\"$A\"\n\
+         ARG C=c\nENV D=$C\nWORKDIR /app\nWORKDIR in\nCOPY nothing /here\n",
+    )
+    .await;
+    let (process, notes) = session
+        .exec(plain(&["sh", "-c", "pwd; id -u; echo $A $B $D"]))
+        .await;
+    let mut client = session.attach(&process).await;
+    client.exited().await;
+    assert_eq!(client.printed(), "/app/in\n1000\nlate early\n", "{client}");
+    let told = |text: &str| assert!(notes.iter().any(|note| note.contains(text)), "{notes:?}");
+    told("those of the last RUN before it, and of what its stage sets since");
+    told("not carried over: the ENV in line ");
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_failed_copy_without_a_run_has_what_its_stage_sets() {
+    let session =
+        Session::failed("ENV A=UNIQUE\nUSER 5\nWORKDIR /srv\nWORKDIR /\nCOPY nothing /here\n")
+            .await;
+    let (printed, _) = session.run("pwd; id -u; echo ${#A}").await;
+    assert_eq!(printed, "/\n5\n25\n");
+    session.close().await;
+}
+
+#[tokio::test]
 async fn a_run_that_failed_before_it_ran_gives_the_state_before_it() {
     let session = Session::failed(
         "RUN --mount=type=bind,from=scratch,source=/nothing,target=/bound echo UNIQUE\n",

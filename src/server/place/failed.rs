@@ -2,6 +2,7 @@
 
 use super::op::{self, Exec, FailedOp};
 use super::surroundings::Surroundings;
+use super::written::Written;
 use super::{Ground, Place, Root, SHELL, absolute, set, shell_of};
 use crate::engine::errors::FailedExec;
 use crate::proto::controller::State;
@@ -20,7 +21,9 @@ pub fn place(
     let read = op::read(&failed.op);
     let mut place = match &read {
         Some(FailedOp::Exec(exec)) => in_exec(failed, exec, surroundings, state)?,
-        Some(FailedOp::File(input)) => before_file(failed, *input, surroundings, vertex, state)?,
+        Some(FailedOp::File(input)) => {
+            before_file(failed, *input, definition, surroundings, vertex, state)?
+        }
         None => {
             return Err("the step that failed has no file system to start a process in".to_owned());
         }
@@ -159,6 +162,7 @@ fn cache_note(mount: &pb::Mount, cache: &pb::CacheOpt) -> String {
 fn before_file(
     failed: &FailedExec,
     input: Option<usize>,
+    definition: Option<&pb::Definition>,
     surroundings: Option<&Surroundings<'_>>,
     vertex: &str,
     state: State,
@@ -167,6 +171,7 @@ fn before_file(
         Some(index) => op::input(&failed.op, index),
         None => surroundings.and_then(|around| around.parent(vertex)),
     };
+    let parent = parent.as_ref();
     // A copy whose source is missing has one id, that of the source: then the definition decides.
     let all = failed.input_ids.len() == op::inputs(&failed.op);
     let id = input
@@ -174,33 +179,52 @@ fn before_file(
         .and_then(|index| failed.input_ids.get(index));
     let root = match id.filter(|id| !id.is_empty()) {
         Some(id) => Root::Ref(id.clone()),
-        None => parent_root(surroundings, parent.as_ref())?,
+        None => parent_root(surroundings, parent)?,
     };
-    let before = surroundings
-        .zip(parent.as_ref())
-        .and_then(|(around, parent)| around.last_exec(parent));
-    let mut place = match before.and_then(|exec| exec.meta.as_ref()) {
+    let around = surroundings.zip(parent);
+    let before = around.and_then(|(around, parent)| around.last_exec(parent));
+    let mut place = match before.and_then(|(_, exec)| exec.meta.as_ref()) {
         Some(meta) => like(meta, State::Before),
         None => like(&pb::Meta::default(), State::Before),
     };
     place.ground.root = root;
     place.ground.platform = op::platform(&failed.op);
-    if let Some(exec) = before {
+    if let Some((_, exec)) = before {
         place.ground.network = exec.network();
     }
     if state == State::After {
         let note = "the step runs no process: this is the state before it";
         place.notes.push(note.to_owned());
     }
+    if let Some(directory) = around.and_then(|(around, parent)| around.last_directory(parent)) {
+        place.directory = absolute(directory);
+    }
+    let run = before.map(|(digest, _)| digest);
+    let written = definition.and_then(|definition| Written::before(vertex, run, definition));
     place.notes.push(
-        match before {
-            Some(_) => "user, directory and variables are those of the last RUN before it",
-            None => {
+        match (before, &written) {
+            (Some(_), Some(_)) => {
+                "user, directory and variables are those of the last RUN before it, and of what its stage sets since"
+            }
+            (Some(_), None) => "user, directory and variables are those of the last RUN before it",
+            (None, Some(_)) => {
+                "no RUN comes before it: user, directory and variables are what its stage sets, otherwise the engine's defaults"
+            }
+            (None, None) => {
                 "no RUN comes before it: user, directory and variables are the engine's defaults"
             }
         }
         .to_owned(),
     );
+    if let Some(written) = written {
+        let settings = written.settings(std::mem::take(&mut place.environment));
+        place.environment = settings.environment;
+        place.user = settings.user.unwrap_or(place.user);
+        if settings.at_root {
+            place.directory = absolute("");
+        }
+        place.notes.extend(settings.notes);
+    }
     Ok(place)
 }
 

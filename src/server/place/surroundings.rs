@@ -51,18 +51,44 @@ impl<'a> Surroundings<'a> {
         None
     }
 
-    /// The nearest RUN at or before `input`.
-    pub fn last_exec(&self, input: &pb::Input) -> Option<&pb::ExecOp> {
-        let mut digest = &input.digest;
+    /// The nearest RUN at or before `input`, with its digest.
+    pub fn last_exec<'b>(&'b self, input: &'b pb::Input) -> Option<(&'b str, &'b pb::ExecOp)> {
+        self.back_from(input).find_map(|(digest, op)| match &op.op {
+            Some(pb::op::Op::Exec(exec)) => Some((digest, exec)),
+            _ => None,
+        })
+    }
+
+    /// The directory of the last WORKDIR at or before `input`, if no RUN is nearer.
+    pub fn last_directory<'b>(&'b self, input: &'b pb::Input) -> Option<&'b str> {
+        self.back_from(input)
+            .take_while(|(_, op)| !matches!(op.op, Some(pb::op::Op::Exec(_))))
+            .find_map(|(digest, op)| match &op.op {
+                Some(pb::op::Op::File(file)) if self.is_workdir(digest) => made(file),
+                _ => None,
+            })
+    }
+
+    fn is_workdir(&self, digest: &str) -> bool {
+        let metadata = self.definition.metadata.get(digest);
+        metadata
+            .and_then(|metadata| metadata.description.get("llb.customname"))
+            .is_some_and(|name| name.contains("WORKDIR "))
+    }
+
+    /// What leads to `input`, the last operation first.
+    fn back_from<'b>(
+        &'b self,
+        input: &'b pb::Input,
+    ) -> impl Iterator<Item = (&'b str, &'b pb::Op)> {
         let mut seen = HashSet::new();
-        while seen.insert(digest) {
-            let op = self.ops.get(digest)?;
-            if let Some(pb::op::Op::Exec(exec)) = &op.op {
-                return Some(exec);
-            }
-            digest = &main_input(op)?.digest;
-        }
-        None
+        let mut next = Some(input);
+        std::iter::from_fn(move || {
+            let digest = next.take()?.digest.as_str();
+            let op = self.ops.get(digest).filter(|_| seen.insert(digest))?;
+            next = main_input(op);
+            Some((digest, op))
+        })
     }
 
     /// A definition whose result is `input`. The operations keep their bytes, because their digests
@@ -84,6 +110,14 @@ impl<'a> Surroundings<'a> {
             metadata: self.definition.metadata.clone(),
             source: self.definition.source.clone(),
         }
+    }
+}
+
+/// The directory that an operation makes.
+fn made(file: &pb::FileOp) -> Option<&str> {
+    match file.actions.last()?.action.as_ref()? {
+        pb::file_action::Action::Mkdir(made) => Some(&made.path),
+        _ => None,
     }
 }
 

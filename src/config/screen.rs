@@ -168,15 +168,11 @@ fn keys(value: &Spanned<DeValue<'_>>) -> Result<BTreeMap<String, String>, Wrong>
         format!("no such action{near}; 'buildx debug --keys' lists them")
     };
     let keys = texts("keys", value, check, unknown)?;
-    Keymap::check(&keys).map_err(|what| {
-        let table = value.get_ref().as_table();
-        let named = table.into_iter().flatten().find(|(key, _)| {
-            let name = what.strip_prefix("keys.");
-            name.and_then(|rest| rest.split_once(':'))
-                .is_some_and(|(name, _)| name == key.get_ref().as_ref())
-        });
+    Keymap::check(&keys).map_err(|refused| {
+        let mut names = value.get_ref().as_table().into_iter().flatten();
+        let named = names.find(|(key, _)| key.get_ref().as_ref() == refused.action);
         let at = named.map_or(value.span().start, |(key, _)| key.span().start);
-        (at, format!("tui.{what}"))
+        (at, format!("tui.{refused}"))
     })?;
     Ok(keys)
 }

@@ -181,6 +181,21 @@ pub enum Listener {
     Shell,
 }
 
+/// A change of the table's keys that is not possible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Name of the action whose keys were to be changed.
+    pub action: String,
+    /// Why not, in one line.
+    pub why: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "keys.{}: {}", self.action, self.why)
+    }
+}
+
 /// Keys → actions.
 #[derive(Clone, Debug)]
 pub struct Keymap {
@@ -198,7 +213,7 @@ impl Keymap {
     pub fn new(prefix: Key, changes: &BTreeMap<String, String>) -> Result<Self, String> {
         let keymap = Self {
             prefix,
-            bindings: bindings(changes)?,
+            bindings: bindings(changes).map_err(|refused| refused.to_string())?,
         };
         let clash = keymap.bindings.iter().find(|(key, _)| *key == prefix);
         if let Some((_, spec)) = clash {
@@ -214,7 +229,7 @@ impl Keymap {
     ///
     /// # Errors
     /// As [`Keymap::new`], but for the prefix.
-    pub fn check(changes: &BTreeMap<String, String>) -> Result<(), String> {
+    pub fn check(changes: &BTreeMap<String, String>) -> Result<(), Refused> {
         bindings(changes).map(|_| ())
     }
 
@@ -275,22 +290,25 @@ impl Keymap {
 }
 
 /// The table's keys with these changes.
-fn bindings(changes: &BTreeMap<String, String>) -> Result<Vec<(Key, &'static Spec)>, String> {
+fn bindings(changes: &BTreeMap<String, String>) -> Result<Vec<(Key, &'static Spec)>, Refused> {
+    let refused = |action: &str, why: String| Refused {
+        action: action.to_owned(),
+        why,
+    };
     if let Some(unknown) = changes
         .keys()
         .find(|name| super::action::find(name).is_none())
     {
         let names = ACTIONS.iter().map(|spec| spec.name);
-        return Err(format!(
-            "keys.{unknown}: no such action{}; 'buildx debug --keys' lists them",
-            did_you_mean(unknown, names)
-        ));
+        let near = did_you_mean(unknown, names);
+        let why = format!("no such action{near}; 'buildx debug --keys' lists them");
+        return Err(refused(unknown, why));
     }
     let mut bindings: Vec<(Key, &'static Spec)> = Vec::new();
     for spec in ACTIONS {
         let keys = changes.get(spec.name).map_or(spec.keys, String::as_str);
         for text in keys.split_whitespace() {
-            let key = Key::parse(text).map_err(|error| format!("keys.{}: {error}", spec.name))?;
+            let key = Key::parse(text).map_err(|why| refused(spec.name, why))?;
             let clash = bindings.iter().find(|(known, other)| {
                 *known == key && listen_alike(spec.scope, other.scope) && !shadows(spec, other)
             });
@@ -301,9 +319,8 @@ fn bindings(changes: &BTreeMap<String, String>) -> Result<Vec<(Key, &'static Spe
                     true => (spec.name, other.name),
                     false => (other.name, spec.name),
                 };
-                return Err(format!(
-                    "keys.{named}: {key} already means {means}; give one of them another key"
-                ));
+                let why = format!("{key} already means {means}; give one of them another key");
+                return Err(refused(named, why));
             }
             bindings.push((key, spec));
         }

@@ -55,6 +55,9 @@ fn conflicts_and_words_that_mean_nothing_are_told() {
         let error = map(&[change]).unwrap_err();
         assert_eq!(error, expected);
     }
+    let clash = BTreeMap::from([("zoom".to_owned(), "r".to_owned())]);
+    let refused = Keymap::check(&clash).unwrap_err();
+    assert_eq!(refused.action, "zoom");
     // A swap is no conflict.
     assert!(map(&[("zoom", "r"), ("reload", "z")]).is_ok());
     let none = map(&[("zoom", "")]).unwrap();

@@ -216,7 +216,7 @@ async fn a_failed_copy_has_what_was_set_since_the_last_run() {
     client.exited().await;
     assert_eq!(client.printed(), "/app/in\n1000\nlate early\n", "{client}");
     let told = |text: &str| assert!(notes.iter().any(|note| note.contains(text)), "{notes:?}");
-    told("those of the last RUN before it, and of what its stage sets since");
+    told("those of the last RUN before it, with what its stage has set since");
     told("not carried over: the ENV in line ");
     session.close().await;
 }

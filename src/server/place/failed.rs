@@ -204,7 +204,7 @@ fn before_file(
     place.notes.push(
         match (before, &written) {
             (Some(_), Some(_)) => {
-                "user, directory and variables are those of the last RUN before it, and of what its stage sets since"
+                "user, directory and variables are those of the last RUN before it, with what its stage has set since"
             }
             (Some(_), None) => "user, directory and variables are those of the last RUN before it",
             (None, Some(_)) => {

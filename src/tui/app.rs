@@ -29,6 +29,7 @@ mod layers;
 mod lines;
 mod mouse;
 mod offers;
+mod paths;
 mod reading;
 mod server;
 mod shells;
@@ -202,6 +203,8 @@ pub struct App {
     pub reading: Option<PathBuf>,
     /// What is said now.
     pub toast: Option<Toast>,
+    /// For paths that are being typed.
+    listing: paths::Listing,
     /// What was said, the oldest first: when, and the line.
     pub messages: VecDeque<(i64, bool, String)>,
     /// A build that is about to be stopped.
@@ -267,6 +270,7 @@ impl App {
             prefixed: None,
             layer: None,
             toast: None,
+            listing: paths::Listing::default(),
             messages: VecDeque::new(),
             stopping: None,
             interrupted: 0,

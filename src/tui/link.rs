@@ -344,6 +344,10 @@ impl Links {
                 let result = files::write(&path, &text, before.as_deref());
                 Some(Msg::Written { path, result })
             }),
+            Effect::List(directory) => self.on_disk(move || {
+                let entries = files::list(&directory);
+                Some(Msg::Listed { directory, entries })
+            }),
             Effect::Look(paths) => self.on_disk(move || Some(Msg::Looked(files::look(paths)))),
             Effect::Remember { file, line } => self.on_disk(move || {
                 history::append(&file, &line);

@@ -115,6 +115,13 @@ pub enum Msg {
     },
     /// What there is at the places of [`Effect::Look`].
     Looked(Vec<(std::path::PathBuf, Found)>),
+    /// What a directory holds, as far as it can be read ([`Effect::List`]).
+    Listed {
+        /// Which one.
+        directory: std::path::PathBuf,
+        /// Its entries, in any order; not all of a very large one.
+        entries: Vec<Entry>,
+    },
     /// Files of a watched context have changed.
     Changed {
         /// Id of the session.
@@ -163,6 +170,15 @@ pub enum Found {
     File,
     /// Nothing, or nothing that can be seen.
     Nothing,
+}
+
+/// What a directory of this machine holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its name, as the disk has it.
+    pub name: String,
+    /// Whether it is a directory, or a link to one.
+    pub directory: bool,
 }
 
 /// Lines that were asked for with [`Effect::Log`].
@@ -305,6 +321,8 @@ pub enum Effect {
         /// What it has to hold until then; `None`: whatever it holds.
         before: Option<String>,
     },
+    /// Read what a directory of this machine holds.
+    List(std::path::PathBuf),
     /// Look what there is at these places of this machine.
     Look(Vec<std::path::PathBuf>),
     /// Add a line to the file of the command line's history.

@@ -28,6 +28,7 @@ const BUILD: &str = "build";
 impl App {
     /// Opens a prompt.
     pub(super) fn prompt(&mut self, what: What, text: &str) {
+        self.forget_listing();
         let state = prompt::State::new(self, what, text);
         self.layer = Some(Layer::Prompt(state));
     }
@@ -208,16 +209,32 @@ impl App {
         Ok(effects)
     }
 
+    /// Reads the directory of the path before the byte `at` of a command line, if one is being typed there and that
+    /// is not known.
+    pub fn list_for(&mut self, line: &str, at: usize) -> Option<Effect> {
+        let wanted = wanted(line, at);
+        let path = builds(line, wanted.from) && !wanted.word.starts_with('-');
+        path.then(|| self.list(&wanted.word)).flatten()
+    }
+
     /// What the word before the byte `at` of a command line can become, and where it begins.
     pub fn candidates(&self, line: &str, at: usize) -> (usize, Vec<Candidate>) {
         let wanted = wanted(line, at);
-        let building = line.split_whitespace().next() == Some(BUILD) && wanted.from > 0;
+        let building = builds(line, wanted.from);
         let mut found: Vec<Candidate> = match wanted.of {
             _ if building && wanted.word.starts_with('-') => flags::words::flags()
                 .into_iter()
                 .map(|word| named(word, ""))
                 .collect(),
-            _ if building => Vec::new(),
+            _ if building => {
+                let before = line.get(..wanted.from).unwrap_or_default();
+                let before = before.split_whitespace().next_back();
+                let directories = !matches!(before, Some("-f" | "--file"));
+                let paths = self.paths(&wanted.word, directories).into_iter();
+                // Others would need quotes.
+                let one_word = paths.filter(|path| words::join([path]) == *path);
+                one_word.map(|path| named(path, "")).collect()
+            }
             Of::Command => {
                 let commands = table::names()
                     .map(|name| named(name, table::find(name).map_or("", |spec| spec.about)));
@@ -272,6 +289,11 @@ impl App {
         found.retain(|one| !one.word.is_empty() && plain(&one.word) == one.word);
         found
     }
+}
+
+/// Whether a word that begins at this byte of a command line belongs to a build.
+fn builds(line: &str, from: usize) -> bool {
+    from > 0 && line.split_whitespace().next() == Some(BUILD)
 }
 
 fn named(word: impl Into<String>, about: impl Into<String>) -> Candidate {

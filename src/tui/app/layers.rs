@@ -24,7 +24,10 @@ impl App {
             }
             Action::Palette => self.layer = Some(Layer::Pick(pick::State::palette(self))),
             Action::AttachId => self.layer = Some(Layer::Pick(pick::State::ids(self))),
-            Action::NewSession => self.layer = Some(Layer::Form(Box::default())),
+            Action::NewSession => {
+                self.forget_listing();
+                self.layer = Some(Layer::Form(Box::default()));
+            }
             Action::Help => {
                 let state = help::State::new(&self.setup.keymap, self.focus);
                 self.layer = Some(Layer::Help(state));
@@ -105,6 +108,10 @@ impl App {
                 let effects = state.looked(self, &found);
                 self.layer = Some(Layer::Form(state));
                 effects
+            }
+            Msg::Listed { directory, entries } => {
+                self.on_listed(&directory, entries);
+                Vec::new()
             }
             Msg::Health(info, builder) => {
                 let lines = health(&info, builder.as_deref(), self.now);

@@ -9,13 +9,15 @@ use ratatui::layout::{Position, Rect};
 use super::super::app::App;
 use super::super::keymap::Key;
 use super::super::msg::{Effect, Found};
-use super::super::pane::text::{self, fill, middle, put};
+use super::super::pane::text::{self, cut, fill, middle, put};
 use super::super::pane::wrap::wrap;
 use super::super::theme::Role;
 use super::Then;
 use super::field::Field;
 use crate::monitor::words;
 use crate::term::escape;
+
+mod path;
 
 /// Label and hint of each field.
 const FIELDS: [(&str, &str); 6] = [
@@ -41,6 +43,9 @@ const COLUMNS: usize = 76;
 /// Said while nothing is wrong.
 const HOW: &str = "Enter builds, Tab goes on, Esc closes";
 
+/// Most paths that are shown while one is typed.
+const SHOWN: usize = 20;
+
 /// Recent builds that are shown.
 const RECENT: usize = 8;
 
@@ -54,6 +59,8 @@ pub struct State {
     error: Option<(usize, String)>,
     /// It waits for what the disk has.
     looking: bool,
+    /// The field has been changed since it was gone to.
+    typed: bool,
 }
 
 impl Default for State {
@@ -66,6 +73,7 @@ impl Default for State {
             at: DIRECTORY,
             error: None,
             looking: false,
+            typed: false,
         }
     }
 }
@@ -73,6 +81,18 @@ impl Default for State {
 impl State {
     /// Takes a key.
     pub fn key(&mut self, app: &mut App, key: Key, event: KeyEvent) -> Then {
+        let before = self.at;
+        let then = self.take(app, key, event);
+        self.typed &= self.at == before;
+        match (then, self.path()) {
+            (Then::Stay, Some(path)) => app
+                .list(path)
+                .map_or(Then::Stay, |effect| Then::Effects(vec![effect])),
+            (then, _) => then,
+        }
+    }
+
+    fn take(&mut self, app: &mut App, key: Key, event: KeyEvent) -> Then {
         let ctrl = key.modifiers == KeyModifiers::CONTROL;
         let count = FIELDS.len() + app.setup.recent.len().min(RECENT);
         let back = key.modifiers.contains(KeyModifiers::SHIFT);
@@ -80,6 +100,7 @@ impl State {
             KeyCode::Esc => return Then::Close,
             KeyCode::Char('c' | 'g') if ctrl => return Then::Close,
             KeyCode::Tab if back => self.at = (self.at + count - 1) % count,
+            KeyCode::Tab if self.complete(app) => {}
             KeyCode::Tab => self.at = (self.at + 1) % count,
             KeyCode::Down => self.at = (self.at + 1).min(count - 1),
             KeyCode::Up => self.at = self.at.saturating_sub(1),
@@ -99,7 +120,7 @@ impl State {
                 if let Some(field) = self.fields.get_mut(self.at)
                     && field.key(key, event)
                 {
-                    self.error = None;
+                    (self.error, self.typed) = (None, true);
                 }
             }
         }
@@ -110,7 +131,7 @@ impl State {
     pub fn paste(&mut self, text: &str) {
         if let Some(field) = self.fields.get_mut(self.at) {
             field.paste(text.trim_end_matches(['\r', '\n']));
-            self.error = None;
+            (self.error, self.typed) = (None, true);
         }
     }
 
@@ -256,7 +277,12 @@ impl State {
         let room = COLUMNS.min(usize::from(area.width.saturating_sub(4)));
         let (said, said_as) = match &self.error {
             Some((_, line)) => (wrap(line, room), Role::Error),
-            None => (vec![HOW.to_owned()], Role::Dim),
+            None => {
+                let paths = self.paths(app).into_iter().take(SHOWN);
+                let paths = paths.collect::<Vec<_>>().join("  ");
+                let said = if paths.is_empty() { HOW } else { &paths };
+                (vec![cut(said, room, theme.ellipsis())], Role::Dim)
+            }
         };
         let behind = FIELDS.len() + said.len();
         let rows = behind + extra;

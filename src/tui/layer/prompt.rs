@@ -111,6 +111,24 @@ impl State {
 
     /// Takes a key.
     pub fn key(&mut self, app: &mut App, key: Key, event: KeyEvent) -> Then {
+        let then = self.take(app, key, event);
+        let (Then::Stay, What::Command) = (&then, self.what) else {
+            return then;
+        };
+        match app.list_for(self.field.text(), self.field.at()) {
+            Some(effect) => Then::Effects(vec![effect]),
+            None => then,
+        }
+    }
+
+    /// The entries of a directory are here.
+    pub fn listed(&mut self, app: &App) {
+        if self.taken.is_none() && !self.walk.walking() {
+            self.look(app);
+        }
+    }
+
+    fn take(&mut self, app: &mut App, key: Key, event: KeyEvent) -> Then {
         let ctrl = key.modifiers == KeyModifiers::CONTROL;
         if self.walk.searching() {
             match self.walk.search_key(self.past(app), key) {
@@ -191,6 +209,10 @@ impl State {
         if self.taken.is_none()
             && let Completion::Word(word) = complete(typed.unwrap_or_default(), &all)
         {
+            // A directory is not the end of a path.
+            let word = word
+                .strip_suffix("/ ")
+                .map_or(word.clone(), |path| format!("{path}/"));
             self.field.replace(*from, &word);
             self.look(app);
             return;

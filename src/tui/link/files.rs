@@ -6,7 +6,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use super::super::layer::edit::LARGEST;
-use super::super::msg::{Found, NotWritten};
+use super::super::msg::{Entry, Found, NotWritten};
+
+/// Most entries of a directory that are read.
+const ENTRIES: usize = 1_000;
 
 /// The text of a file.
 ///
@@ -115,9 +118,51 @@ pub fn look(paths: Vec<PathBuf>) -> Vec<(PathBuf, Found)> {
         .collect()
 }
 
+/// What a directory holds, at most [`ENTRIES`] of it; nothing if it cannot be read.
+pub fn list(directory: &Path) -> Vec<Entry> {
+    let read = fs::read_dir(directory).into_iter().flatten();
+    let entry = |entry: fs::DirEntry| {
+        let directory = match entry.file_type() {
+            Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+            _ => entry.path().is_dir(),
+        };
+        let name = entry.file_name().into_string().ok()?;
+        Some(Entry { name, directory })
+    };
+    read.take(ENTRIES).flatten().filter_map(entry).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_is_listed_as_far_as_it_can_be() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs::create_dir(path("sub")).unwrap();
+        fs::write(path("file"), "").unwrap();
+        std::os::unix::fs::symlink("sub", path("link")).unwrap();
+        std::os::unix::fs::symlink("nowhere", path("broken")).unwrap();
+        let mut found: Vec<_> = list(dir.path())
+            .into_iter()
+            .map(|entry| (entry.name, entry.directory))
+            .collect();
+        found.sort();
+        let expected = [
+            ("broken", false),
+            ("file", false),
+            ("link", true),
+            ("sub", true),
+        ];
+        assert_eq!(found, expected.map(|(name, is)| (name.to_owned(), is)));
+        assert!(list(&path("file")).is_empty());
+        assert!(list(&path("no")).is_empty());
+        for number in 0..=ENTRIES {
+            fs::write(path(&format!("sub/{number}")), "").unwrap();
+        }
+        assert_eq!(list(&path("sub")).len(), ENTRIES);
+    }
 
     #[test]
     fn mode_links_and_other_names_are_kept() {

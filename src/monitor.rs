@@ -25,6 +25,7 @@ pub mod parse;
 pub mod prefix;
 pub mod presence;
 pub mod prompt;
+pub mod prune;
 pub mod run;
 pub mod shell;
 pub mod spoken;

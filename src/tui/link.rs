@@ -15,6 +15,7 @@ use crate::monitor::exec::{Monitor, Setup};
 use crate::monitor::history;
 use crate::monitor::invoke::Invoke;
 use crate::monitor::parse::Command;
+use crate::monitor::prune::{Pruned, prune};
 use crate::monitor::shell::FAREWELL;
 use crate::proto::controller::{
     BuilderHealth, Caller, InfoRequest, LogRequest, SearchLogRequest, SessionRequest, TerminalSize,
@@ -312,6 +313,20 @@ impl Links {
                 process,
                 command,
             } => self.run(session, process, command),
+            Effect::Prune(sessions) => self.call(async move |mut api, sender| {
+                let msg = match prune(&mut api, sessions).await {
+                    Ok(Pruned {
+                        mistake: Some(refused),
+                        ..
+                    })
+                    | Err(refused) => Msg::Failed(status::line(&refused)),
+                    Ok(pruned) => {
+                        let (count, space) = (pruned.count(), pruned.space());
+                        Msg::Note(format!("ended {count}; {space} of logs are free again"))
+                    }
+                };
+                let _ = sender.send(msg).await;
+            }),
             Effect::Health(session) => self.call(async move |mut api, sender| {
                 let info = match api.info(InfoRequest {}).await {
                     Ok(info) => info.into_inner(),

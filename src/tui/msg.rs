@@ -217,6 +217,8 @@ pub enum Effect {
     Unfollow(String),
     /// Be counted among those who use this session, and no other.
     BeIn(Option<String>),
+    /// End these sessions, unless somebody uses them.
+    Prune(Vec<String>),
     /// Ask for everything about a session.
     Inspect(String),
     /// Ask for lines of a log.

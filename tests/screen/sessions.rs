@@ -185,3 +185,27 @@ fn who_looks_at_a_finished_session_uses_it() {
     two.send("q");
     two.wait();
 }
+
+#[test]
+fn pruning_says_how_many_sessions_went() {
+    let server = Shared::on(engine());
+    let contexts = [failing(), failing()];
+    let mut one = opened(&server, &contexts[0], 40, 120);
+    one.send("exit\r");
+    one.wait_until("the end of the shell", |screen| screen.contains("NAV"));
+    one.send("q");
+    one.wait();
+    let mut two = opened(&server, &contexts[1], 40, 120);
+    two.send("\x01c");
+    two.wait_until("the controls", |screen| screen.contains("NAV"));
+    two.send("X");
+    two.wait_until("the question", |screen| {
+        screen.contains("End 1 ended session in which nobody works")
+    });
+    two.send("y");
+    two.wait_until("what went", |screen| {
+        screen.contains("ended 1 session; ") && screen.contains(" of logs are free again")
+    });
+    two.send("q");
+    two.wait();
+}

@@ -4,16 +4,13 @@ use std::collections::HashSet;
 use std::io::{BufRead, IsTerminal, Write};
 
 use clap::Args;
-use tonic::Code;
 
 use super::verbs::{print, refused};
 use crate::cli::choice::WhichServer;
 use crate::client::Api;
 use crate::monitor::listing;
-use crate::progress::units::bytes;
-use crate::proto::controller::{
-    DisconnectRequest, InfoRequest, ListSessionsRequest, Session, SessionState,
-};
+use crate::monitor::prune::{count, prune};
+use crate::proto::controller::{ListSessionsRequest, Session, SessionState};
 
 /// `buildx debug prune`.
 #[derive(Clone, Debug, Args)]
@@ -36,7 +33,7 @@ pub(super) async fn run(api: &Api, force: bool) -> Result<u8, String> {
         }
         let question = format!(
             "{} which nobody uses would end, with state and logs. End? [y/N] ",
-            number(sessions.len())
+            count(sessions.len())
         );
         if !agreed(question).await {
             return Ok(0);
@@ -46,49 +43,24 @@ pub(super) async fn run(api: &Api, force: bool) -> Result<u8, String> {
         sessions = unused(&mut api).await?;
         sessions.retain(|session| asked.contains(&session.id));
     }
-    let before = disk(&mut api).await?;
-    let mut ended = Vec::new();
-    let mut mistake = None;
-    for session in sessions {
-        let request = DisconnectRequest {
-            session: session.id.clone(),
-            unless_used: true,
-        };
-        match api.disconnect(request).await {
-            Ok(answer) if answer.get_ref().ended => ended.push(vec![
-                listing::plain(&session.id),
-                listing::plain(&session.name),
-            ]),
-            Ok(_) => {}
-            // Somebody else was quicker.
-            Err(status) if status.code() == Code::NotFound => {}
-            // What has ended so far is told nevertheless.
-            Err(status) => {
-                mistake = Some(refused(status));
-                break;
-            }
-        }
+    let ids = sessions.iter().map(|session| session.id.clone()).collect();
+    let pruned = prune(&mut api, ids).await.map_err(refused)?;
+    let went = sessions
+        .iter()
+        .filter(|session| pruned.ended.contains(&session.id));
+    let rows: Vec<_> = went
+        .map(|session| vec![listing::plain(&session.id), listing::plain(&session.name)])
+        .collect();
+    print(&listing::table(&rows));
+    let (count, space) = (pruned.count(), pruned.space());
+    if let Some(mistake) = pruned.mistake {
+        return Err(refused(mistake));
     }
-    print(&listing::table(&ended));
-    if let Some(mistake) = mistake {
-        return Err(mistake);
-    }
-    let freed = before.saturating_sub(disk(&mut api).await?);
     print(&[
-        format!("Ended {}.", number(ended.len())),
-        format!(
-            "Total reclaimed space: {}",
-            bytes(i64::try_from(freed).unwrap_or(i64::MAX))
-        ),
+        format!("Ended {count}."),
+        format!("Total reclaimed space: {space}"),
     ]);
     Ok(0)
-}
-
-fn number(sessions: usize) -> String {
-    match sessions {
-        1 => "1 session".to_owned(),
-        count => format!("{count} sessions"),
-    }
 }
 
 /// The sessions whose build is over, without processes and clients.
@@ -103,12 +75,6 @@ async fn unused(api: &mut Api) -> Result<Vec<Session>, String> {
         over && session.processes == 0 && session.watchers == 0
     });
     Ok(list)
-}
-
-/// Bytes of all logs.
-async fn disk(api: &mut Api) -> Result<u64, String> {
-    let info = api.info(InfoRequest {}).await;
-    Ok(info.map_err(refused)?.into_inner().disk)
 }
 
 /// Whether the answer is yes; its line is read on a thread that may wait.

@@ -399,8 +399,10 @@ impl App {
         match unused.len() {
             0 => self.say("nothing to prune: every other session is in use"),
             count => {
-                let question =
-                    format!("End {count} ended sessions in which nobody works, with their logs?");
+                let plural = if count == 1 { "" } else { "s" };
+                let question = format!(
+                    "End {count} ended session{plural} in which nobody works, with their logs?"
+                );
                 self.ask(question, Yes::Prune(unused));
             }
         }

@@ -69,18 +69,7 @@ impl App {
                 }]
             }
             Yes::Rollback(session) => self.start_shell(&session, false, None, true),
-            Yes::Prune(sessions) => sessions
-                .iter()
-                .map(|session| {
-                    run(
-                        session,
-                        Command::Disconnect {
-                            target: None,
-                            force: false,
-                        },
-                    )
-                })
-                .collect(),
+            Yes::Prune(sessions) => vec![Effect::Prune(sessions)],
             Yes::Overwrite(session, path) => {
                 let view = self.view().filter(|view| view.session.id == session);
                 let zone = &self.setup.zone;

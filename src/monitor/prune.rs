@@ -4,7 +4,7 @@ use tonic::{Code, Status};
 
 use crate::client::Api;
 use crate::progress::units::bytes;
-use crate::proto::controller::{DisconnectRequest, InfoRequest};
+use crate::proto::controller::{DisconnectRequest, InfoRequest, Session, SessionState};
 
 /// What has been ended.
 #[derive(Debug, Default)]
@@ -35,6 +35,15 @@ pub fn count(sessions: usize) -> String {
         1 => "1 session".to_owned(),
         count => format!("{count} sessions"),
     }
+}
+
+/// Whether nobody works in a session: its build is over, no program runs in it, and no client uses it.
+pub fn is_unused(session: &Session) -> bool {
+    let over = !matches!(
+        session.state(),
+        SessionState::Building | SessionState::Unspecified
+    );
+    over && session.processes == 0 && session.watchers == 0
 }
 
 /// Ends those of `sessions` that nobody uses by now.

@@ -9,8 +9,8 @@ use super::verbs::{print, refused};
 use crate::cli::choice::WhichServer;
 use crate::client::Api;
 use crate::monitor::listing;
-use crate::monitor::prune::{count, prune};
-use crate::proto::controller::{ListSessionsRequest, Session, SessionState};
+use crate::monitor::prune::{count, is_unused, prune};
+use crate::proto::controller::{ListSessionsRequest, Session};
 
 /// `buildx debug prune`.
 #[derive(Clone, Debug, Args)]
@@ -63,17 +63,11 @@ pub(super) async fn run(api: &Api, force: bool) -> Result<u8, String> {
     Ok(0)
 }
 
-/// The sessions whose build is over, without processes and clients.
+/// The sessions in which nobody works.
 async fn unused(api: &mut Api) -> Result<Vec<Session>, String> {
     let list = api.list_sessions(ListSessionsRequest {}).await;
     let mut list = list.map_err(refused)?.into_inner().sessions;
-    list.retain(|session| {
-        let over = !matches!(
-            session.state(),
-            SessionState::Building | SessionState::Unspecified
-        );
-        over && session.processes == 0 && session.watchers == 0
-    });
+    list.retain(is_unused);
     Ok(list)
 }
 

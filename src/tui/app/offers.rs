@@ -3,6 +3,7 @@
 use super::super::action::Action;
 use super::super::session::View;
 use super::App;
+use crate::monitor::prune::is_unused;
 use crate::proto::controller::SessionState;
 
 impl App {
@@ -77,9 +78,7 @@ impl App {
         self.sessions()
             .map(|view| &view.session)
             .filter(|session| {
-                session.state() != SessionState::Building
-                    && session.processes == 0
-                    && self.current.as_deref() != Some(session.id.as_str())
+                is_unused(session) && self.current.as_deref() != Some(session.id.as_str())
             })
             .map(|session| session.id.as_str())
     }

@@ -45,7 +45,7 @@ pub struct Writer {
     data: mpsc::Sender<Chunk>,
     size: Arc<watch::Sender<(u16, u16)>>,
     signals: mpsc::Sender<String>,
-    /// Bytes since the last change of the size.
+    /// Bytes since the last size that surely arrived.
     sent: Arc<AtomicUsize>,
     /// The engine's side, for what need not wait.
     process: ProcessInput,
@@ -138,10 +138,13 @@ impl Writer {
         *self.size.borrow()
     }
 
-    /// Whether so much was sent since this was asked last that the engine may be stuck with it, and
-    /// with everything behind it.
+    /// Whether so much was sent that the engine may be stuck with it, and with everything behind it. Nothing tells
+    /// that it has gone on since, so what may be stuck once may be so from then on.
     pub fn may_be_stuck(&self) -> bool {
-        self.sent.swap(0, Ordering::Relaxed) > STUCK
+        let fits = |sent| (sent <= STUCK).then_some(0);
+        self.sent
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits)
+            .is_err()
     }
 }
 

@@ -3,7 +3,7 @@
 use tonic::{Code, Status};
 
 use crate::client::Api;
-use crate::progress::units::bytes;
+use crate::progress::units::{bytes, count};
 use crate::proto::controller::{DisconnectRequest, InfoRequest, Session, SessionState};
 
 /// What has been ended.
@@ -20,20 +20,12 @@ pub struct Pruned {
 impl Pruned {
     /// How many, in words.
     pub fn count(&self) -> String {
-        count(self.ended.len())
+        count(self.ended.len(), "session")
     }
 
     /// How much is free again, with its unit.
     pub fn space(&self) -> String {
         bytes(i64::try_from(self.freed).unwrap_or(i64::MAX))
-    }
-}
-
-/// A number of sessions in words.
-pub fn count(sessions: usize) -> String {
-    match sessions {
-        1 => "1 session".to_owned(),
-        count => format!("{count} sessions"),
     }
 }
 

@@ -4,6 +4,7 @@ use super::exec::has_state;
 use super::header::Scene;
 use super::listing;
 use crate::progress::sentences::words::{self, Label};
+use crate::progress::units;
 use crate::proto::controller::{Outcome, Process, Session, State, outcome};
 
 /// Said when the keyboard changes hands.
@@ -140,7 +141,7 @@ pub fn sessions(sessions: &[Session], current: Option<&str>, now: i64) -> Vec<St
 fn count_of(number: u32, unit: &str) -> String {
     match (number, unit) {
         (2.., "process") => format!("{number} processes"),
-        _ => words::count(u64::from(number), unit),
+        _ => units::count(number, unit),
     }
 }
 
@@ -182,8 +183,8 @@ pub fn processes(processes: &[Process], current: Option<&str>, now: i64) -> Vec<
 
 /// What a word can be completed to.
 pub fn completions(words: &[String]) -> String {
-    let count = words::count(u64::try_from(words.len()).unwrap_or(u64::MAX), "completion");
-    format!("{count}: {}.", words.join(", "))
+    let all = units::count(words.len(), "completion");
+    format!("{all}: {}.", words.join(", "))
 }
 
 #[cfg(test)]

@@ -87,12 +87,11 @@ fn warnings(trace: &Trace, settings: &Settings, out: &mut String) {
     if all.is_empty() {
         return;
     }
-    let plural = if all.len() == 1 { "" } else { "s" };
     let hint = match settings.debug {
         true => "",
         false => " (use -D to expand)",
     };
-    let title = format!("{} warning{plural} found{hint}:", all.len());
+    let title = format!("{} found{hint}:", units::count(all.len(), "warning"));
     let _ = match settings.colour {
         true => writeln!(out, "\n \x1b[{}m{title}\x1b[0m", settings.palette.warning),
         false => writeln!(out, "\n {title}"),

@@ -20,6 +20,14 @@ pub fn bytes(size: i64) -> String {
     format!("{value:.2}{unit}")
 }
 
+/// A number of things, with its noun: `1 step`, `3 steps`.
+pub fn count(things: impl TryInto<u64>, noun: &str) -> String {
+    match things.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {noun}"),
+        things => format!("{things} {noun}s"),
+    }
+}
+
 /// How far something is: `12.00MB / 45.60MB`, `12.00MB` if the whole is not known, empty if nothing is.
 pub fn amount(current: i64, total: i64) -> String {
     match (current, total) {
@@ -44,6 +52,13 @@ pub fn log_time(span: Nanos) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counts() {
+        assert_eq!(count(0_usize, "step"), "0 steps");
+        assert_eq!(count(1_u64, "step"), "1 step");
+        assert_eq!(count(2_u32, "step"), "2 steps");
+    }
 
     #[test]
     fn sizes() {

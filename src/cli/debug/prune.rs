@@ -9,7 +9,8 @@ use super::verbs::{print, refused};
 use crate::cli::choice::WhichServer;
 use crate::client::Api;
 use crate::monitor::listing;
-use crate::monitor::prune::{count, is_unused, prune};
+use crate::monitor::prune::{is_unused, prune};
+use crate::progress::units;
 use crate::proto::controller::{ListSessionsRequest, Session};
 
 /// `buildx debug prune`.
@@ -33,7 +34,7 @@ pub(super) async fn run(api: &Api, force: bool) -> Result<u8, String> {
         }
         let question = format!(
             "{} which nobody uses would end, with state and logs. End? [y/N] ",
-            count(sessions.len())
+            units::count(sessions.len(), "session")
         );
         if !agreed(question).await {
             return Ok(0);

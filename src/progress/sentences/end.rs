@@ -7,6 +7,7 @@ use crate::engine::errors::{BuildError, Source};
 use crate::progress::name::{Belongs, belongs};
 use crate::progress::settings::Settings;
 use crate::progress::trace::{Trace, Warning};
+use crate::progress::units;
 use crate::term::escape;
 
 /// Lines of a source that are read out, at most.
@@ -84,7 +85,7 @@ fn counted(trace: &Trace) -> String {
     let (all, cached) = steps.fold((0, 0), |(all, cached), step| {
         (all + 1, cached + u64::from(step.cached))
     });
-    let all_of = words::count(all, "step");
+    let all_of = units::count(all, "step");
     match (all, cached) {
         (0, _) => String::new(),
         (_, 0) => format!(": {all_of}"),
@@ -156,7 +157,7 @@ fn lines(source: &Source, out: &mut String) {
         let _ = writeln!(out, "{}", line(number));
     }
     if shown < last {
-        let more = words::count(u64::from(last - shown), "more line");
+        let more = units::count(last - shown, "more line");
         let _ = writeln!(out, "And {more}.");
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::progress::name::{self, Belongs, belongs};
 use crate::progress::time::{Nanos, seconds};
+use crate::progress::units::count;
 
 /// A step as sentences speak of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,14 +97,6 @@ pub fn closed(text: &str) -> String {
     match text.ends_with(['.', '!', '?', ':', ';']) {
         true => text.to_owned(),
         false => format!("{text}."),
-    }
-}
-
-/// A number with its unit: `1 second`, `2 seconds`.
-pub fn count(number: u64, unit: &str) -> String {
-    match number {
-        1 => format!("1 {unit}"),
-        _ => format!("{number} {unit}s"),
     }
 }
 

@@ -9,6 +9,7 @@ use tonic::Status;
 
 use super::connection::Peer;
 use super::{Life, count};
+use crate::progress::units;
 use crate::proto::controller::{ShutdownEvent, ShutdownRequest};
 use crate::server::Usage;
 
@@ -73,7 +74,7 @@ impl Life {
         const MOST: usize = 20;
         if clients.len() > MOST {
             clients.truncate(MOST);
-            clients.push(format!("{} other clients", others.saturating_sub(MOST)));
+            clients.push(units::count(others.saturating_sub(MOST), "other client"));
         }
         lines.extend(clients);
         lines

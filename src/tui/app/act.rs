@@ -5,6 +5,7 @@ use super::super::layout::{Class, Pane};
 use super::super::msg::Effect;
 use super::super::pane::{self, Then};
 use super::{App, Yes};
+use crate::progress::units::count;
 use crate::proto::controller::SessionState;
 
 /// Rows that a pane is made larger or smaller by.
@@ -191,9 +192,7 @@ impl App {
             Then::Effects(effects) => effects,
             Then::Focus(pane) => self.focus_on(pane),
             Then::Copy(text) => {
-                let lines = text.lines().count();
-                let plural = if lines == 1 { "" } else { "s" };
-                self.say(format!("copied {lines} line{plural}"));
+                self.say(format!("copied {}", count(text.lines().count(), "line")));
                 vec![Effect::Clipboard(text.into())]
             }
             Then::Say(line) => {
@@ -398,11 +397,10 @@ impl App {
         let unused: Vec<String> = self.unused().map(str::to_owned).collect();
         match unused.len() {
             0 => self.say("nothing to prune: every other session is in use"),
-            count => {
-                let plural = if count == 1 { "" } else { "s" };
-                let question = format!(
-                    "End {count} ended session{plural} in which nobody works, with their logs?"
-                );
+            ended => {
+                let sessions = count(ended, "ended session");
+                let question =
+                    format!("End {sessions} in which nobody works, with state and logs?");
                 self.ask(question, Yes::Prune(unused));
             }
         }

@@ -12,6 +12,7 @@ use super::super::pane::text::{cells, middle, put, put_right};
 use super::super::session::View;
 use super::super::theme::Role;
 use crate::progress::time::seconds;
+use crate::progress::units::count;
 use crate::proto::controller::SessionState;
 
 /// Name, state and steps of a session in a few words.
@@ -44,19 +45,15 @@ fn summary(app: &App, view: &View) -> String {
         words.push(format!("{cached} cached"));
     }
     if errors > 0 {
-        words.push(format!("{errors} error{}", plural(errors)));
+        words.push(count(errors, "error"));
     }
     if warnings > 0 {
-        words.push(format!("{warnings} warning{}", plural(warnings)));
+        words.push(count(warnings, "warning"));
     }
     if view.watching {
         words.push("watching".to_owned());
     }
     format!("{}  {}", words.join("  "), clock(elapsed))
-}
-
-fn plural(count: usize) -> &'static str {
-    if count == 1 { "" } else { "s" }
 }
 
 /// `00:41.3`, `1:02:03`.

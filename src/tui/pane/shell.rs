@@ -10,6 +10,7 @@ use super::super::shell::{Kind, Shell};
 use super::super::theme::Role;
 use super::Look;
 use super::text::put;
+use crate::progress::units::count;
 use crate::proto::controller::{Process, State};
 use crate::term::escape;
 
@@ -76,7 +77,7 @@ pub fn title(app: &App, _look: &Look) -> (String, String) {
     }
     let mut right = Vec::new();
     if shell.terminal.offset() > 0 {
-        right.push(format!("{} lines back", shell.terminal.offset()));
+        right.push(format!("{} back", count(shell.terminal.offset(), "line")));
     }
     if shell.ended() {
         right.push(place(app, shell));

@@ -7,6 +7,7 @@ use super::super::span;
 use super::row::Rows;
 use super::{Known, Tail, cause, command, exit, label};
 use crate::progress::trace::Step;
+use crate::progress::units;
 use crate::proto::controller::{BuildFailure, LineRange, State};
 use crate::term::escape;
 use crate::term::width::cells;
@@ -241,8 +242,8 @@ fn others(known: &Known, rows: &mut Rows) {
         .filter(|step| !step.hidden && !step.started() && !step.cached && !step.failed())
         .count();
     if waiting > 0 {
-        let plural = if waiting == 1 { "" } else { "s" };
-        rows.text(Role::Dim, 0, &format!("{waiting} step{plural} did not run"));
+        let steps = units::count(waiting, "step");
+        rows.text(Role::Dim, 0, &format!("{steps} did not run"));
     }
 }
 

@@ -325,8 +325,11 @@ fn warnings(known: &Known, rows: &mut Rows) {
         return;
     }
     rows.gap();
-    let plural = if count == 1 { "" } else { "s" };
-    rows.text(Role::Warn, 0, &format!("{count} warning{plural}:"));
+    rows.text(
+        Role::Warn,
+        0,
+        &format!("{}:", units::count(count, "warning")),
+    );
     for (id, step, warning) in all.take(NAMED) {
         rows.about = Some(id);
         let line = warning

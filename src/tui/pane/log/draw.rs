@@ -273,8 +273,8 @@ pub fn title(view: &View, look: &Look) -> (String, String) {
     }
     if lines > 0 {
         let bytes = units::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
-        let plural = if lines == 1 { "" } else { "s" };
-        words.push(format!("{} line{plural}  {bytes}", thousands(lines)));
+        let unit = if lines == 1 { "line" } else { "lines" };
+        words.push(format!("{} {unit}  {bytes}", thousands(lines)));
     }
     (left, words.join("  "))
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::draw::LABEL;
 use super::time::Times;
 use super::{Clock, State};
+use crate::progress::units;
 use crate::proto::controller::{LogLine, LogPattern};
 use crate::term::width::{cells, characters};
 use crate::tui::app::step_label;
@@ -111,14 +112,14 @@ impl Text {
 
     /// What was written, of a log with so many lines: `12 of 300 lines, filter "x", local times`.
     pub fn words(&self, total: u64) -> String {
-        let plural = if total == 1 { "" } else { "s" };
         let mut words = match &self.form.filter {
             Some(filter) => {
                 let kind = if filter.regex { "re:" } else { "" };
                 let (lines, text) = (self.lines, &filter.text);
-                format!("{lines} of {total} line{plural}, filter \"{kind}{text}\"")
+                let all = units::count(total, "line");
+                format!("{lines} of {all}, filter \"{kind}{text}\"")
             }
-            None => format!("{} line{plural}", self.lines),
+            None => units::count(self.lines, "line"),
         };
         if self.form.clock != Clock::None {
             words = format!("{words}, {}", self.form.clock.word());

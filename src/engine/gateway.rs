@@ -43,7 +43,7 @@ use crate::signals::SIGNALS;
 const BUILD_ID: &str = "buildkit-controlapi-buildid";
 
 /// Messages to one process that may wait for the connection.
-const INPUT_QUEUE: usize = 32;
+const INPUT_QUEUE: usize = 8;
 
 /// The gateway of one open build: a `Control.Solve` without frontend and definition under the same ref.
 #[derive(Clone, Debug)]

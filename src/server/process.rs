@@ -109,11 +109,12 @@ impl Processes {
     }
 
     /// Ends all processes, tells those who are attached `reason`, and lets the containers go. Returns
-    /// when the engine has done so. Nothing can be started until [`Processes::open`].
-    pub async fn close(&self, reason: &str) {
+    /// when the engine has done so; false: it did not within the time. Nothing can be started until
+    /// [`Processes::open`].
+    pub async fn close(&self, reason: &str) -> bool {
         let (done, is_done) = oneshot::channel();
         self.send(Request::Close(reason.to_owned(), done)).await;
-        let _ = is_done.await;
+        is_done.await.unwrap_or(false)
     }
 
     /// Starts a process; returns when its program runs.

@@ -1,6 +1,6 @@
 //! Those who are attached: screens, sizes, who types, who looks on.
 
-use super::session::{Session, plain, terminal};
+use super::session::{Attachment, Session, plain, terminal};
 use buildx::proto::controller::ExecRequest;
 
 #[tokio::test]
@@ -157,20 +157,51 @@ async fn a_stuck_program_is_resized_nevertheless() {
         .exec(terminal(&[
             "sh",
             "-c",
-            "stty raw -echo; trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done",
+            "stty raw -echo; while :; do stty size; sleep 0.1; done",
         ]))
         .await;
     let mut client = session.attach_sized(&process, 1, 24, 80).await;
-    client.sees("ready").await;
-    // More than the terminals on the way hold, less than the server takes before it reads no further.
-    for _ in 0..24 {
-        client.type_in(&"x".repeat(16 << 10)).await;
-    }
+    // The size of the beginning comes through the engine, too, and must not be the later one.
+    client.sees("24 80").await;
+    fill(&client).await;
     client.resize(40, 100).await;
     client.sees("40 100").await;
     let watcher = session.attach_sized(&process, 2, 30, 90).await;
     watcher.type_in("y").await;
     client.sees("30 90").await;
     session.processes.kill(&process, "pid 1").await.unwrap();
+    session.close().await;
+}
+
+/// More input than the terminals on the way hold, less than the server takes before it reads no further.
+async fn fill(client: &Attachment) {
+    for _ in 0..24 {
+        client.type_in(&"x".repeat(16 << 10)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_engine_lets_go_of_a_program_that_did_not_read() {
+    let session = Session::shell().await;
+    let raw = "stty raw -echo; trap 'exit 3' WINCH; echo ready; while :; do sleep 0.1; done";
+    let (process, _) = session.exec(terminal(&["sh", "-c", raw])).await;
+    let mut client = session.attach_sized(&process, 1, 24, 80).await;
+    client.sees("ready").await;
+    fill(&client).await;
+    client.resize(40, 100).await;
+    assert_eq!(client.exited().await.exit_code, Some(3));
+    // The container is as good as before.
+    assert_eq!(session.run("echo fine").await, ("fine\n".into(), Some(0)));
+    session.close().await;
+}
+
+#[tokio::test]
+async fn a_state_with_a_program_that_does_not_read_is_let_go() {
+    let session = Session::shell().await;
+    let raw = "stty raw -echo; echo ready; exec sleep 600";
+    let (process, _) = session.exec(terminal(&["sh", "-c", raw])).await;
+    let mut client = session.attach_sized(&process, 1, 24, 80).await;
+    client.sees("ready").await;
+    fill(&client).await;
     session.close().await;
 }

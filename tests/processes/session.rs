@@ -158,7 +158,8 @@ impl Session {
 
     /// Ends everything.
     pub async fn close(self) {
-        self.processes.close("the test is over").await;
+        let released = self.processes.close("the test is over").await;
+        assert!(released, "the engine did not let a container go");
         self.build.cancel().await;
     }
 }

@@ -1,5 +1,6 @@
 //! The owner of one process: its stream from the engine, what it has shown, and its viewers.
 
+mod end;
 mod incoming;
 mod requests;
 
@@ -9,7 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::{Status, Streaming};
+
+use end::Wrapper;
 
 use super::Settings;
 use super::container::{Container, reason};
@@ -23,7 +27,6 @@ use super::viewers::{Viewers, cells};
 use crate::engine::gateway;
 use crate::proto::controller::{AttachStart, Client, Exited, Process, TerminalSize};
 use crate::proto::gateway::ExecMessage;
-use crate::proto::gateway::exec_message::Input;
 use crate::term::guard::Terminal;
 use crate::term::screen::Screen;
 
@@ -144,6 +147,7 @@ struct Actor {
     process: watch::Sender<Process>,
     counter: Counter,
     container: Arc<Container>,
+    guest: Option<TaskTrackerToken>,
     stream: Option<Streaming<ExecMessage>>,
     /// A message that was read ahead and does not belong to the slice before it.
     ahead: Option<Read>,
@@ -243,6 +247,7 @@ pub fn spawn(
         waiting: Vec::new(),
         broken: None,
         deadline: None,
+        guest: Some(start.container.guest()),
         container: start.container,
     };
     tokio::spawn(actor.run(queue));
@@ -350,6 +355,16 @@ impl Actor {
                 self.print(stream, held);
             }
         }
+        let wrapper = match self.phase {
+            Phase::Running(Some((pid, session))) if self.tty => Some(Wrapper {
+                program: self.code.is_none().then_some(pid),
+                session,
+                word: self.process.borrow().id.clone(),
+                may_be_stuck: self.writer.may_be_stuck(),
+            }),
+            _ => None,
+        };
+        self.writer.stop();
         self.phase = Phase::Ended;
         self.deadline = None;
         self.change(|process| {
@@ -374,11 +389,12 @@ impl Actor {
         if !self.container.is_shared() {
             self.release("its only process ended".to_owned());
         }
-        let container = self.container.ended();
-        tokio::spawn(close(
+        tokio::spawn(end::close(
             self.stream.take(),
             self.engine_input.clone(),
-            container,
+            Arc::clone(&self.container),
+            wrapper,
+            self.guest.take(),
         ));
     }
 
@@ -448,29 +464,5 @@ async fn next(stream: &mut Option<Streaming<ExecMessage>>, ahead: &mut Option<Re
     match stream {
         Some(stream) => stream.message().await,
         None => Ok(None),
-    }
-}
-
-/// Lets the engine finish: it waits for the end of the input, and for all that the program left
-/// running with its output. It takes a stream that goes earlier for an order to kill, and ends the
-/// container over it.
-async fn close(
-    stream: Option<Streaming<ExecMessage>>,
-    input: gateway::ProcessInput,
-    mut container: watch::Receiver<Option<Arc<str>>>,
-) {
-    let closing = async {
-        let _ = input.close_stdin().await;
-        if let Some(mut stream) = stream {
-            while let Ok(Some(message)) = stream.message().await {
-                if matches!(message.input, Some(Input::Done(_))) {
-                    break;
-                }
-            }
-        }
-    };
-    tokio::select! {
-        () = closing => {}
-        _ = reason(&mut container) => {}
     }
 }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::{Code, Status};
 
 use super::keeper::{self, Keeper};
@@ -18,6 +20,8 @@ use crate::server::place::{Ground, Place, Root};
 const START: Duration = Duration::from_secs(30);
 /// How long an engine may take to release a container.
 const RELEASE: Duration = Duration::from_secs(10);
+/// How long input that nobody reads may take to be taken out of the terminals.
+pub const DRAIN: Duration = Duration::from_secs(5);
 /// The reason when the engine is gone.
 pub const LOST: &str = "lost connection to builder";
 
@@ -33,6 +37,7 @@ pub struct Container {
     /// What is not as the place says, one line each.
     pub notes: Vec<String>,
     ended: watch::Sender<Option<Arc<str>>>,
+    processes: TaskTracker,
 }
 
 /// What there is for processes of one state and platform.
@@ -156,6 +161,7 @@ async fn start(
                 shell: shell.to_vec(),
                 notes: notes.to_vec(),
                 ended,
+                processes: TaskTracker::new(),
             });
         }
         Ok(Err(failed)) => failed,
@@ -221,6 +227,7 @@ impl Container {
             shell: Vec::new(),
             notes: Vec::new(),
             ended: watch::Sender::new(None),
+            processes: TaskTracker::new(),
         })
     }
 
@@ -320,6 +327,22 @@ impl Container {
         self.command(format!("w {pid} {rows} {cols}")).await
     }
 
+    /// Lets the wrapper end that leads a session with a terminal, as soon as its program has ended.
+    pub async fn let_go(&self, session: u32) -> bool {
+        self.command(format!("f {session}")).await
+    }
+
+    /// As [`Container::let_go`], but after a line with `word` has been read from the terminal: whatever the engine
+    /// still had to write there is before it, and nothing may follow.
+    pub async fn drain(&self, session: u32, word: &str) -> bool {
+        self.command(format!("d {session} {word}")).await
+    }
+
+    /// For a process that runs in it: the release waits until this is dropped, or 5 s.
+    pub fn guest(&self) -> TaskTrackerToken {
+        self.processes.token()
+    }
+
     /// Makes a directory inside.
     pub async fn make_directory(&self, directory: &str) -> bool {
         self.command(format!("m {directory}")).await
@@ -333,10 +356,15 @@ impl Container {
     }
 
     /// Ends the container and everything in it; the first reason stays. Returns when the engine has
-    /// let it go, or after 10 s.
-    pub async fn release(&self, reason: &str) {
+    /// let it go, or after 10 s: then false.
+    pub async fn release(&self, reason: &str) -> bool {
         self.end(reason);
-        let _ = timeout(RELEASE, self.inner.release()).await;
+        self.processes.close();
+        let _ = timeout(DRAIN, self.processes.wait()).await;
+        if let Some(keeper) = &self.keeper {
+            keeper.leave();
+        }
+        timeout(RELEASE, self.inner.release()).await.is_ok()
     }
 
     /// Tells everybody that it has ended.

@@ -57,6 +57,8 @@ pub struct Writer {
 struct Ahead {
     chunks: usize,
     size: bool,
+    /// Nothing more goes to the engine.
+    over: bool,
 }
 
 fn lock(ahead: &Mutex<Ahead>) -> MutexGuard<'_, Ahead> {
@@ -93,6 +95,9 @@ impl Writer {
     /// before it: each task that a key passes on its way may cost it a change of threads.
     pub fn try_send(&self, chunk: Chunk) -> Result<(), Chunk> {
         let mut ahead = lock(&self.ahead);
+        if ahead.over {
+            return Ok(());
+        }
         let chunk = match chunk {
             Chunk::Data(data) if ahead.chunks == 0 && !ahead.size => {
                 let length = data.len();
@@ -119,6 +124,11 @@ impl Writer {
     fn send(&self, chunk: Chunk, room: mpsc::Permit<'_, Chunk>) {
         lock(&self.ahead).chunks += 1;
         room.send(chunk);
+    }
+
+    /// The program has ended: what waits, and what still comes, is for nobody.
+    pub fn stop(&self) {
+        lock(&self.ahead).over = true;
     }
 
     /// A new size; it overtakes the input that still waits here.
@@ -171,6 +181,7 @@ async fn write(
             Some(name) = signals.recv() => process.signal(&name).await,
             chunk = chunks.recv() => {
                 let done = match chunk {
+                    Some(_) if lock(&ahead).over => Ok(()),
                     Some(Chunk::Data(bytes)) => {
                         sent.fetch_add(bytes.len(), Ordering::Relaxed);
                         process.write(bytes.into()).await

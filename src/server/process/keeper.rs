@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tonic::Status;
 
-use super::container::{LOST, is_lost, reason};
+use super::container::{LOST, is_lost};
 use super::marker::Reports;
 use super::wrapper;
 use crate::engine::gateway::{Container, Process, ProcessSpec};
@@ -34,6 +34,7 @@ struct Question {
 #[derive(Debug)]
 pub struct Keeper {
     questions: mpsc::Sender<Question>,
+    leaving: watch::Sender<bool>,
 }
 
 /// Why a keeper does not run.
@@ -87,8 +88,9 @@ pub async fn start(
         }
     }
     let (questions, queue) = mpsc::channel(QUESTIONS);
-    tokio::spawn(keep(process, reports, queue, ended));
-    Ok(Keeper { questions })
+    let (leaving, leaves) = watch::channel(false);
+    tokio::spawn(keep(process, reports, queue, leaves, ended));
+    Ok(Keeper { questions, leaving })
 }
 
 impl Keeper {
@@ -101,23 +103,29 @@ impl Keeper {
         };
         timeout(ANSWER, ask).await.ok().flatten()
     }
+
+    /// It is not needed any more: it ends, and the container with it.
+    pub fn leave(&self) {
+        self.leaving.send_replace(true);
+    }
 }
 
-/// Owns the keeper's stream until it ends, the container is given up, or nobody asks any more.
+/// Owns the keeper's stream until it ends, it is to leave, or nobody can ask any more.
 async fn keep(
     mut process: Process,
     mut reports: Reports,
     mut questions: mpsc::Receiver<Question>,
+    mut leaves: watch::Receiver<bool>,
     ended: watch::Sender<Option<Arc<str>>>,
 ) {
+    let unneeded = "nobody needs the container any more";
     let mut waiting: VecDeque<oneshot::Sender<String>> = VecDeque::new();
-    let mut released = ended.subscribe();
     let why = loop {
         tokio::select! {
-            reason = reason(&mut released) => break reason.to_string(),
+            () = async { let _ = leaves.wait_for(|leaves| *leaves).await; } => break unneeded.to_owned(),
             question = questions.recv() => {
                 let Some(Question { line, answer }) = question else {
-                    break "nobody needs the container any more".to_owned();
+                    break unneeded.to_owned();
                 };
                 waiting.push_back(answer);
                 let line = format!("{line}\n").into_bytes();

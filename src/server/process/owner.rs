@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -26,7 +27,7 @@ pub enum Request {
     /// Another state.
     Open(Box<OpenState>, oneshot::Sender<()>),
     /// No state; why.
-    Close(String, oneshot::Sender<()>),
+    Close(String, oneshot::Sender<bool>),
     /// A process.
     Exec(Box<ExecRequest>, Reply),
     /// A process on the original state; who wants it.
@@ -118,8 +119,7 @@ impl Owner {
                 self.state = None;
                 self.closed = reason;
                 tokio::spawn(async move {
-                    released.await;
-                    let _ = done.send(());
+                    let _ = done.send(released.await);
                 });
             }
             Request::Exec(request, reply) => match self.place(&request) {
@@ -135,7 +135,7 @@ impl Owner {
                 Ok((state, place)) => {
                     let released = self.end_all(&format!("rolled back by {who}"));
                     let attempt = self.attempt(request, state, place, reply);
-                    self.launch(attempt, released);
+                    self.launch(attempt, released.map(drop));
                 }
                 Err(status) => {
                     let _ = reply.send(Err(status));
@@ -304,8 +304,8 @@ impl Owner {
     }
 
     /// Ends every process and container with this reason, at once for their viewers. The future
-    /// resolves when the engine has let the containers go.
-    fn end_all(&mut self, reason: &str) -> impl Future<Output = ()> + Send + 'static {
+    /// resolves when the engine has let the containers go, or has not within the time: then false.
+    fn end_all(&mut self, reason: &str) -> impl Future<Output = bool> + Send + 'static {
         let ending = std::mem::replace(&mut self.ending, watch::Sender::new(None));
         ending.send_replace(Some(reason.into()));
         let mut containers: Vec<Arc<Container>> = Vec::new();
@@ -336,12 +336,17 @@ impl Owner {
                 async move {
                     let opened = opening.wait_for(Option::is_some).await;
                     let opened = opened.ok().and_then(|opened| opened.clone());
-                    if let Some(Ok(Opened::Shared(container))) = opened {
-                        container.release(&reason).await;
+                    match opened {
+                        Some(Ok(Opened::Shared(container))) => container.release(&reason).await,
+                        _ => true,
                     }
                 }
             });
-            tokio::join!(join_all(releases), join_all(openings));
+            let (released, unopened) = tokio::join!(join_all(releases), join_all(openings));
+            released
+                .into_iter()
+                .chain(unopened)
+                .all(|released| released)
         }
     }
 }

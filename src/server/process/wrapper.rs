@@ -4,6 +4,11 @@
 //! the first one is the *keeper*, which lives as long as its standard input and passes signals on,
 //! and every program has a wrapper that always ends with 0 and reports process id and exit code in
 //! the output (see [`super::marker`]). All of it is POSIX shell, and builtins except for `stty`.
+//!
+//! An engine whose write to a terminal nobody reads any more never ends: it keeps the container for
+//! ever, and 20 times a second it kills whatever process of its machine has got the number of the
+//! program by then (seen with BuildKit 0.12). So the wrapper of a terminal stops itself until the
+//! keeper, which can read from any terminal, has taken out what is in there.
 
 use super::marker::Piece;
 
@@ -23,12 +28,19 @@ printf '\033_%s;e;%s\033\\' "$n" "$c"
 const QUIET: &str = r#"printf '\033_%s;e\033\\' "$n" >&3
 "#;
 
+/// Waits for `f` or `d` of the keeper.
+const HOLD: &str = "kill -s STOP $$\n";
+
 /// `$1` nonce. One line in, one report out, in order: `s SIGNAL PID` sends a signal, `k PID SESSION`
 /// kills a program and all that share its session but the leader (the wrapper), `c USER GROUP PATH`
-/// looks a user up (`-` for one that needs no look), `m PATH` makes a directory, `w PID ROWS COLS` sets a terminal's size. The
+/// looks a user up (`-` for one that needs no look), `m PATH` makes a directory, `w PID ROWS COLS` sets a terminal's size,
+/// `f SESSION` lets a wrapper end as soon as it has stopped, `d SESSION WORD` does so after a line with that word has
+/// been read from its terminal, and all before it. The
 /// reader runs in a child, so that the first process reaps orphans, and comes back when it is killed.
 const KEEP: &str = r#"n=$1
 say() { printf '\033_%s;%s\033\\' "$n" "$1"; }
+free() { while read -r l <"/proc/$1/stat"; do case ${l##*") "} in T*) kill -s CONT "$1"; break ;; esac; done; }
+drain() { stty raw -echo; while read -r l; do case $l in *"$1"*) break ;; esac; done; }
 has() { while IFS=: read -r x _ || [ -n "$x" ]; do [ "$x" = "$2" ] && return 0; done <"$1"; return 1; }
 exec 3<&0 2>/dev/null
 say ready
@@ -52,6 +64,8 @@ c) r=ok
 say "$r"; continue ;;
 m) mkdir -p "$a${b:+ $b}${d:+ $d}" ;;
 w) stty rows "$b" cols "$d" <"/proc/$a/fd/0" ;;
+f) free "$a" & ;;
+d) { drain "$b" <"/proc/$a/fd/0"; free "$a"; } & ;;
 esac
 say "$?"
 done) <&3 & wait $! && exit 0
@@ -61,9 +75,9 @@ done"#;
 /// its leading words, such as `/busybox sh`.
 pub fn wrapped(shell: &[String], nonce: &str, program: &[String], tty: bool) -> Vec<String> {
     let script = WRAP.replacen("SHELL", &shell_words::join(shell), 1);
-    let quiet = if tty { "" } else { QUIET };
+    let end = if tty { HOLD } else { QUIET };
     let mut arguments = shell.to_vec();
-    arguments.extend(["-c".to_owned(), format!("{script}{quiet}exit 0")]);
+    arguments.extend(["-c".to_owned(), format!("{script}{end}exit 0")]);
     arguments.extend(["buildx".to_owned(), nonce.to_owned()]);
     arguments.extend_from_slice(program);
     arguments

@@ -1,10 +1,11 @@
 //! What clients want of a process.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tonic::Status;
 
 use super::{Actor, Command, KILL, Phase};
@@ -15,6 +16,9 @@ use crate::server::process::output::Output;
 use crate::server::process::queue::Attached;
 use crate::server::process::signal_name;
 use crate::server::process::viewers::{VIEWERS, cells, describe};
+
+/// How long a size may take through the engine that was ahead of what is stuck there.
+const SETTLE: Duration = Duration::from_millis(500);
 
 impl Actor {
     /// Serves a request.
@@ -141,9 +145,13 @@ impl Actor {
                 while set != writer.size() {
                     set = writer.size();
                     if !container.resize(pid, set.0, set.1).await {
-                        break;
+                        return;
                     }
                 }
+                // An earlier one, which the engine had already, may arrive only now.
+                sleep(SETTLE).await;
+                let (rows, cols) = writer.size();
+                container.resize(pid, rows, cols).await;
             });
         }
         let size = TerminalSize {

@@ -1,10 +1,12 @@
 //! The scripts in this machine's shells.
 
-use std::process::{Command, Output};
+use std::io::Write;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 
 use super::super::marker::{Piece, Reports};
 use super::*;
 use bytes::Bytes;
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 const NONCE: &str = "0123456789abcdefghijklmno";
 
@@ -100,15 +102,51 @@ fn arguments_and_variables_arrive_as_they_are() {
         "*",
     ];
     for shell in shells() {
-        let output = run(&wrapped(&shell, NONCE, &strings(&words), true));
+        let output = run(&wrapped(&shell, NONCE, &strings(&words), false));
         assert_eq!(
             split(&output.stdout).0,
             "a b||$HOME|'\"\\|-n|*|",
             "{shell:?}"
         );
         let program = strings(&["/bin/sh", "-c", "echo ${n-unset} ${c-unset} ${s-unset}"]);
-        let output = run(&wrapped(&shell, NONCE, &program, true));
+        let output = run(&wrapped(&shell, NONCE, &program, false));
         assert_eq!(split(&output.stdout).0, "unset unset unset\n", "{shell:?}");
+    }
+}
+
+/// A program with a terminal in a wrapper, until the wrapper has stopped.
+fn stopped(shell: &[String]) -> Child {
+    let arguments = wrapped(shell, NONCE, &strings(&["/bin/true"]), true);
+    let wrapper = Command::new(&arguments[0])
+        .args(&arguments[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let pid = Pid::from_child(&wrapper);
+    // Seen, and left to be seen by who waits for the end.
+    let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+    let state = waitid(WaitId::Pid(pid), options).unwrap().unwrap();
+    assert!(state.stopped(), "{shell:?}");
+    wrapper
+}
+
+#[test]
+fn a_wrapper_with_a_terminal_is_let_go_by_the_keeper() {
+    for shell in shells() {
+        let mut ready = stopped(&shell);
+        let mut full = stopped(&shell);
+        let (mut keeper, mut input) = keeping(&shell);
+        let lines = format!("f {}\nd {} aword\n", ready.id(), full.id());
+        input.write_all(lines.as_bytes()).unwrap();
+        assert!(ready.wait().unwrap().success(), "{shell:?}");
+        let mut unread = full.stdin.take().unwrap();
+        unread.write_all(&[b'x'; 100_000]).unwrap();
+        assert_eq!(full.try_wait().unwrap(), None, "{shell:?}");
+        unread.write_all(b"\naword\n").unwrap();
+        assert!(full.wait().unwrap().success(), "{shell:?}");
+        drop(input);
+        assert!(keeper.wait().unwrap().success(), "{shell:?}");
     }
 }
 
@@ -137,20 +175,24 @@ fn what_no_wrapper_says_is_nothing() {
     }
 }
 
+/// A keeper, and the way to it.
+fn keeping(shell: &[String]) -> (Child, ChildStdin) {
+    let arguments = keeper(shell, NONCE);
+    let mut keeper = Command::new(&arguments[0])
+        .args(&arguments[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let input = keeper.stdin.take().unwrap();
+    (keeper, input)
+}
+
 #[test]
 fn a_keeper_answers_each_line_and_ends_with_its_input() {
-    use std::io::Write;
-    use std::process::Stdio;
     for shell in shells() {
-        let arguments = keeper(&shell, NONCE);
         let mut sleeper = Command::new("sleep").arg("1000").spawn().unwrap();
-        let mut process = Command::new(&arguments[0])
-            .args(&arguments[1..])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = process.stdin.take().unwrap();
+        let (process, mut input) = keeping(&shell);
         let lines = format!(
             "c - - /etc\nc root root /etc\nc nobody-here - /etc\nc - nobody-here /etc\nc - - /etc/passwd\n\
              s TERM 999999999\ns TERM {}\nodd words\n",

@@ -132,7 +132,10 @@ impl Screen {
     /// that of [`Screen::draw`].
     pub fn look(&mut self) -> bool {
         let needed = self.on_screen();
-        let is_little = self.preview.is_none() && self.lines < needed;
+        // A preview goes on from what it has seen, unless something else was drawn meanwhile.
+        let preview = self.preview.as_ref();
+        let goes_on = preview.is_some_and(|preview| preview.next >= self.first);
+        let is_little = !goes_on && self.lines < needed;
         if !self.is_waiting() || is_little || !self.terminal.scrolls_as_a_whole() {
             return self.draw();
         }

@@ -81,13 +81,14 @@ proptest! {
     fn it_shows_the_same_in_the_end(
         parts in prop::collection::vec(part(), 1..12),
         scrollback in prop_oneof![Just(0usize), Just(7), Just(1100)],
-        mut rows in prop_oneof![1..5u16, Just(300)],
+        mut rows in prop_oneof![1..5u16, Just(60), Just(300)],
         size in prop_oneof![1..9usize, 1000..1300usize, Just(16_384)],
         looks in prop::collection::vec(any::<bool>(), 12),
+        left in prop::collection::vec(prop_oneof![0..4usize, Just(usize::MAX)], 12),
     ) {
         let mut screen = new(rows, 12, scrollback);
         let mut eager = Terminal::new(rows, 12, scrollback).answering(true);
-        for (part, looks) in parts.into_iter().zip(looks) {
+        for ((part, looks), left) in parts.into_iter().zip(looks).zip(left) {
             match part {
                 Part::Lines(count, text) => {
                     let lines: String = (0..count).map(|n| format!("{n}{text}\r\n")).collect();
@@ -105,6 +106,9 @@ proptest! {
                 }
             }
             prop_assert!(screen.bytes <= BYTES && screen.waiting.len() <= CHUNKS);
+            while screen.waiting.len() > left {
+                screen.draw_some();
+            }
             if looks {
                 screen.look();
                 prop_assert_eq!(screen.shown().snapshot(0), eager.snapshot(0));
@@ -200,6 +204,32 @@ fn who_looks_at_a_flood_sees_its_end_and_draws_next_to_nothing() {
     }
     assert!(screen.shown().screen().contents().ends_with("99999\n$ "));
     assert_eq!(screen.shown().screen().scrollback_len(), 2000);
+}
+
+#[test]
+fn who_looks_again_after_much_was_drawn_misses_nothing() {
+    let mut screen = new(24, 80, 2000);
+    let mut eager = Terminal::new(24, 80, 2000).answering(true);
+    let mut feed = |screen: &mut Screen, from: usize, count: usize| {
+        let lines = (from..from + count).map(|number| format!("{number:0>78}\r\n"));
+        let bytes: Bytes = lines.collect::<String>().into();
+        screen.feed(&bytes);
+        eager.feed(&bytes);
+        eager.screen().contents()
+    };
+    feed(&mut screen, 0, 100);
+    screen.look();
+    for turn in 1..5 {
+        feed(&mut screen, turn * 100, 20);
+    }
+    // What the preview has seen is drawn, and more than that.
+    for _ in 0..4 {
+        screen.draw_some();
+    }
+    assert!(screen.is_waiting());
+    let expected = feed(&mut screen, 500, 1);
+    screen.look();
+    assert_eq!(screen.shown().screen().contents(), expected);
 }
 
 #[test]

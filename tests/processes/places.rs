@@ -232,6 +232,21 @@ async fn a_failed_copy_without_a_run_has_what_its_stage_sets() {
 }
 
 #[tokio::test]
+async fn a_failed_copy_is_in_the_last_directory_of_its_stage() {
+    for (workdirs, directory) in [
+        ("WORKDIR /\nWORKDIR /srv\n", "/srv\n"),
+        ("WORKDIR /srv\nWORKDIR ..\n", "/\n"),
+        ("WORKDIR /srv\nRUN true\nWORKDIR /\nENV A=$B\n", "/\n"),
+    ] {
+        let steps = format!("ENV A=UNIQUE\n{workdirs}COPY nothing /here\n");
+        let session = Session::failed(&steps).await;
+        let (printed, _) = session.run("pwd").await;
+        assert_eq!(printed, directory, "{workdirs}");
+        session.close().await;
+    }
+}
+
+#[tokio::test]
 async fn a_run_that_failed_before_it_ran_gives_the_state_before_it() {
     let session = Session::failed(
         "RUN --mount=type=bind,from=scratch,source=/nothing,target=/bound echo UNIQUE\n",

@@ -196,11 +196,13 @@ fn before_file(
         let note = "the step runs no process: this is the state before it";
         place.notes.push(note.to_owned());
     }
-    if let Some(directory) = around.and_then(|(around, parent)| around.last_directory(parent)) {
+    let directory = around.and_then(|(around, parent)| around.last_directory(parent));
+    if let Some((_, directory)) = directory {
         place.directory = absolute(directory);
     }
     let run = before.map(|(digest, _)| digest);
-    let written = definition.and_then(|definition| Written::before(vertex, run, definition));
+    let made = directory.map(|(digest, _)| digest);
+    let written = definition.and_then(|definition| Written::before(vertex, run, made, definition));
     place.notes.push(
         match (before, &written) {
             (Some(_), Some(_)) => {

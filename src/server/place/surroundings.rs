@@ -59,12 +59,14 @@ impl<'a> Surroundings<'a> {
         })
     }
 
-    /// The directory of the last WORKDIR at or before `input`, if no RUN is nearer.
-    pub fn last_directory<'b>(&'b self, input: &'b pb::Input) -> Option<&'b str> {
+    /// The last WORKDIR at or before `input`, with its directory, if no RUN is nearer.
+    pub fn last_directory<'b>(&'b self, input: &'b pb::Input) -> Option<(&'b str, &'b str)> {
         self.back_from(input)
             .take_while(|(_, op)| !matches!(op.op, Some(pb::op::Op::Exec(_))))
             .find_map(|(digest, op)| match &op.op {
-                Some(pb::op::Op::File(file)) if self.is_workdir(digest) => made(file),
+                Some(pb::op::Op::File(file)) if self.is_workdir(digest) => {
+                    Some((digest, made(file)?))
+                }
                 _ => None,
             })
     }

@@ -8,17 +8,25 @@ use std::collections::{BTreeMap, HashSet};
 use prost::Message;
 
 use super::set;
+use crate::engine::callbacks::filesync::patterns::clean;
 use crate::engine::vertex::digest;
 use crate::proto::pb;
 use value::{assignments, expand, names};
 
 /// Most settings that are named because they are not known.
 const UNKNOWN: usize = 8;
+/// Most bytes that are read and made of settings; more than a program can be started with is of no use. Variables that
+/// hold others several times grow without an end.
+const MOST: usize = 256 << 10;
+/// What a setting counts for at least.
+const LEAST: usize = 256;
 
 /// The instructions with settings between two steps, in order, by the number of their first line.
 #[derive(Debug, PartialEq)]
 pub struct Written {
     escape: char,
+    /// Line of the last WORKDIR that has an operation, or 0.
+    directory: usize,
     /// Line, instruction in capitals, and the rest of it.
     instructions: Vec<(usize, String, String)>,
 }
@@ -37,18 +45,26 @@ pub struct Settings {
 }
 
 impl Written {
-    /// What stands before the operation `step` in its stage, and after `run` if that is in the same stage. `None` when
-    /// the frontend has not told where they are written.
-    pub fn before(step: &str, run: Option<&str>, definition: &pb::Definition) -> Option<Self> {
+    /// What stands before the operation `step` in its stage, and after `run` if that is in the same stage. `directory`:
+    /// the operation of the last WORKDIR. `None` when the frontend has not told where they are written.
+    pub fn before(
+        step: &str,
+        run: Option<&str>,
+        directory: Option<&str>,
+        definition: &pb::Definition,
+    ) -> Option<Self> {
         let source = definition.source.as_ref()?;
         // What is written twice may be either.
         let [(file, (line, _))] = places(source, step)[..] else {
             return None;
         };
-        let runs = run.map_or(Vec::new(), |run| places(source, run));
-        let runs = runs.into_iter().filter(|(other, _)| *other == file);
-        let runs = runs.map(|(_, (_, last))| last).filter(|last| *last < line);
-        let run = runs.max().unwrap_or(0);
+        let end_of = |digest: Option<&str>| {
+            let places = digest.map_or(Vec::new(), |digest| places(source, digest));
+            let places = places.into_iter().filter(|(other, _)| *other == file);
+            let ends = places.map(|(_, (_, last))| last);
+            ends.filter(|last| *last < line).max().unwrap_or(0)
+        };
+        let run = end_of(run);
         let info = source.infos.get(usize::try_from(file).ok()?)?;
         let text = String::from_utf8_lossy(&info.data);
         let (escape, mut all) = instructions(&text, line, &operations(definition, source, file));
@@ -57,6 +73,7 @@ impl Written {
         instructions.retain(|(line, ..)| *line > run);
         Some(Self {
             escape,
+            directory: end_of(directory),
             instructions,
         })
     }
@@ -68,6 +85,10 @@ impl Written {
             ..Settings::default()
         };
         let mut unknown = HashSet::new();
+        let mut values = Values {
+            escape: self.escape,
+            left: MOST,
+        };
         for (line, word, rest) in &self.instructions {
             let known = match word.as_str() {
                 "ARG" => {
@@ -75,16 +96,16 @@ impl Written {
                     unknown.extend(names(rest, self.escape));
                     true
                 }
-                "ENV" => self.env(rest, &mut settings, &mut unknown),
+                "ENV" => values.env(rest, &mut settings, &mut unknown),
                 "USER" => {
-                    let user = self.value(rest, &settings.environment, &unknown);
+                    let user = values.of(rest, &settings.environment, &unknown);
                     settings.user = user.clone().or(settings.user);
                     user.is_some()
                 }
-                "WORKDIR" => {
-                    // Any other directory has an operation that makes it.
-                    let directory = self.value(rest, &settings.environment, &unknown);
-                    settings.at_root = directory.as_deref() == Some("/");
+                // Any other directory has an operation that makes it, unless the engine does not tell of it.
+                "WORKDIR" if *line > self.directory => {
+                    let directory = values.of(rest, &settings.environment, &unknown);
+                    settings.at_root = directory.is_none_or(|path| leads_to_root(&path));
                     true
                 }
                 _ => true,
@@ -96,20 +117,32 @@ impl Written {
         }
         settings
     }
+}
 
+/// Finds values, as long as they are not too many and too large.
+struct Values {
+    escape: char,
+    /// Bytes that may still be read and made.
+    left: usize,
+}
+
+impl Values {
     /// Whether it is known what an ENV sets.
-    fn env(&self, rest: &str, settings: &mut Settings, unknown: &mut HashSet<String>) -> bool {
+    fn env(&mut self, rest: &str, settings: &mut Settings, unknown: &mut HashSet<String>) -> bool {
         let mut known = true;
         // All of them see the variables as they were.
         let before = settings.environment.clone();
         for (name, value) in assignments(rest, self.escape) {
-            match self.value(&value, &before, unknown) {
-                Some(value) if !name.is_empty() => {
+            // A name is written like a value.
+            let named = self.of(&name, &before, unknown);
+            let named = named.filter(|name| !name.is_empty() && !name.contains('='));
+            match (named, self.of(&value, &before, unknown)) {
+                (Some(name), Some(value)) => {
                     set(&mut settings.environment, &format!("{name}={value}"));
                     unknown.remove(&name);
                 }
-                _ => {
-                    unknown.insert(name);
+                (named, _) => {
+                    unknown.insert(named.unwrap_or(name));
                     known = false;
                 }
             }
@@ -117,20 +150,28 @@ impl Written {
         known
     }
 
-    fn value(
-        &self,
+    fn of(
+        &mut self,
         text: &str,
         environment: &[String],
         unknown: &HashSet<String>,
     ) -> Option<String> {
-        expand(text, self.escape, |name| {
+        self.left = self.left.checked_sub(text.len().max(LEAST))?;
+        let value = expand(text, self.escape, self.left, |name| {
             let mut variables = environment.iter().filter_map(|one| one.split_once('='));
             let found = variables.find(|(known, _)| *known == name);
             found
-                .map(|(_, value)| value.to_owned())
+                .map(|(_, value)| value)
                 .filter(|_| !unknown.contains(name))
-        })
+        })?;
+        self.left = self.left.checked_sub(value.len())?;
+        Some(value)
     }
+}
+
+fn leads_to_root(path: &str) -> bool {
+    let parts = clean(path);
+    parts.split('/').all(|part| matches!(part, "" | "." | ".."))
 }
 
 /// Where an operation is written: the file, the first line and the last one.
@@ -206,7 +247,11 @@ fn instructions(
         }
         let (first, mut words) = open.take().unwrap_or((number, String::new()));
         let end = begun.trim_end();
-        match end.strip_suffix(escape) {
+        // An escape character that is escaped itself goes on with nothing.
+        match end
+            .strip_suffix(escape)
+            .filter(|begin| !begin.ends_with(escape))
+        {
             Some(begin) => {
                 words.push_str(begin);
                 open = Some((first, words));

@@ -55,7 +55,7 @@ fn definition(text: &str, places: &[(&str, Vec<pb::Location>)]) -> pb::Definitio
 fn settings(text: &str, environment: &[&str]) -> Settings {
     let line = i32::try_from(text.lines().count()).unwrap();
     let definition = definition(text, &[("copy", vec![location(0, line..=line)])]);
-    let written = Written::before("copy", None, &definition).unwrap();
+    let written = Written::before("copy", None, None, &definition).unwrap();
     written.settings(environment.iter().map(|&one| one.to_owned()).collect())
 }
 
@@ -66,7 +66,7 @@ fn what_stands_between_a_run_and_a_copy_counts() {
         ("copy", vec![location(0, 16..=16)]),
     ];
     let definition = definition(FILE, &places);
-    let written = Written::before("copy", Some("run"), &definition).unwrap();
+    let written = Written::before("copy", Some("run"), None, &definition).unwrap();
     let known = ["A=was", "EARLY=2"].map(str::to_owned).to_vec();
     assert_eq!(
         written.settings(known),
@@ -105,7 +105,7 @@ fn a_stage_begins_anew_and_a_run_may_be_of_another_one() {
         (vec![location(0, 3..=3), location(0, 6..=6)], Vec::new()),
     ] {
         let definition = definition(text, &places(run));
-        let written = Written::before("copy", Some("run"), &definition).unwrap();
+        let written = Written::before("copy", Some("run"), None, &definition).unwrap();
         let settings = written.settings(Vec::new());
         assert_eq!(settings.environment, environment);
         assert_eq!(settings.user.as_deref(), Some("two"));
@@ -124,10 +124,10 @@ fn nothing_is_guessed() {
         vec![("copy", vec![location(0, 1..=1)])],
     ] {
         let definition = definition("FROM a\nCOPY x /\nCOPY x /\n", &places);
-        assert_eq!(Written::before("copy", None, &definition), None);
+        assert_eq!(Written::before("copy", None, None, &definition), None);
     }
     let nothing = pb::Definition::default();
-    assert_eq!(Written::before("copy", None, &nothing), None);
+    assert_eq!(Written::before("copy", None, None, &nothing), None);
 
     let unknown = settings(
         "FROM a\nENV A=${B:-c}\nENV D=$A\nUSER $E\nENV X=1\nUSER 'open\nCOPY x /\n",
@@ -145,6 +145,60 @@ fn nothing_is_guessed() {
         unknown.notes,
         notes.map(|what| format!("not carried over: the {what}"))
     );
+}
+
+#[test]
+fn what_has_no_end_is_not_carried_over() {
+    // Twice as long in each line.
+    let doubled: String = (0..200).map(|_| "ENV A=$A$A\n").collect();
+    let long = settings(
+        &format!("FROM a\n{doubled}ENV B=$A\nUSER $A\nCOPY x /\n"),
+        &["A=bb"],
+    );
+    let bytes: usize = long.environment.iter().map(String::len).sum();
+    assert!(bytes <= MOST, "{bytes}");
+    assert_eq!(long.user, None);
+    assert_eq!(long.notes.len(), UNKNOWN);
+    // Very many of them.
+    let many: String = (0..100_000).map(|number| format!(" V{number}=x")).collect();
+    let many = settings(&format!("FROM a\nENV{many}\nCOPY x /\n"), &[]);
+    assert!(many.environment.len() <= MOST / LEAST);
+    assert_eq!(many.notes, ["not carried over: the ENV in line 2"]);
+}
+
+#[test]
+fn a_name_is_written_like_a_value() {
+    let settings = settings(
+        "FROM a\nENV N=name\nENV $N=1 'q'=2 $X=3 ${N}s=4\nCOPY x /\n",
+        &[],
+    );
+    assert_eq!(settings.environment, ["N=name", "name=1", "q=2", "names=4"]);
+    assert_eq!(settings.notes, ["not carried over: the ENV in line 3"]);
+}
+
+#[test]
+fn an_escaped_escape_character_ends_its_line() {
+    let settings = settings("FROM a\nENV A=b\\\\\nUSER c\nCOPY x /\n", &[]);
+    assert_eq!(settings.environment, ["A=b\\"]);
+    assert_eq!(settings.user.as_deref(), Some("c"));
+}
+
+#[test]
+fn the_root_is_a_directory_without_an_operation() {
+    for (text, at_root) in [
+        ("FROM a\nWORKDIR /srv\nWORKDIR ..\nCOPY x /\n", true),
+        ("FROM a\nWORKDIR /srv\nWORKDIR $D\nCOPY x /\n", true),
+        ("FROM a\nWORKDIR //\nWORKDIR /srv\nCOPY x /\n", false),
+        ("FROM a\nUSER b\nWORKDIR /srv\nCOPY x /\n", false),
+    ] {
+        let lines = text.lines().zip(1..);
+        let made = lines.filter(|(line, _)| line.ends_with("/srv"));
+        let made = made.map(|(_, line)| location(0, line..=line)).collect();
+        let places = [("copy", vec![location(0, 4..=4)]), ("made", made)];
+        let definition = definition(text, &places);
+        let written = Written::before("copy", None, Some("made"), &definition).unwrap();
+        assert_eq!(written.settings(Vec::new()).at_root, at_root, "{text}");
+    }
 }
 
 #[test]
@@ -166,7 +220,7 @@ proptest::proptest! {
             ("copy", vec![location(0, line..=line)]),
         ];
         let definition = definition(&text, &places);
-        if let Some(written) = Written::before("copy", Some("run"), &definition) {
+        if let Some(written) = Written::before("copy", Some("run"), None, &definition) {
             let settings = written.settings(vec!["A=b".to_owned()]);
             proptest::prop_assert!(settings.notes.len() <= UNKNOWN);
         }

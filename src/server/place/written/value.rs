@@ -54,12 +54,14 @@ pub(super) fn names(text: &str, escape: char) -> Vec<String> {
 }
 
 /// `text` without quotes and escapes, and with the values of its variables; `None` when one is not known, or is used in
-/// another way than `$NAME` and `${NAME}`.
-pub(super) fn expand(
+/// another way than `$NAME` and `${NAME}`, and when the values of variables are more than `most` bytes.
+pub(super) fn expand<'a>(
     text: &str,
     escape: char,
-    variable: impl Fn(&str) -> Option<String>,
+    most: usize,
+    variable: impl Fn(&str) -> Option<&'a str>,
 ) -> Option<String> {
+    let mut left = most;
     let mut value = String::new();
     let mut quote = None;
     let mut letters = text.chars().peekable();
@@ -87,7 +89,9 @@ pub(super) fn expand(
                 if name.is_empty() || (braced && letters.next() != Some('}')) {
                     return None;
                 }
-                value.push_str(&variable(&name)?);
+                let found = variable(&name)?;
+                left = left.checked_sub(found.len())?;
+                value.push_str(found);
             }
             (_, letter) => value.push(letter),
         }

@@ -209,12 +209,12 @@ impl Viewers {
     }
 
     /// Number of the first chunk of plain or raw output that must not be lost: none is before anybody has
-    /// attached, nor for the only one who may type, such as a script.
+    /// attached, nor for the only one who may type, such as a script, unless it sees the screen.
     pub fn needed(&self) -> u64 {
         let mut typing = self.list.iter().filter(|viewer| !viewer.client.read_only);
         match (typing.next(), typing.next()) {
             _ if !self.ever => 0,
-            (Some(only), None) => only.next,
+            (Some(only), None) if only.raw || self.raw.is_none() => only.next,
             _ => u64::MAX,
         }
     }

@@ -130,6 +130,17 @@ async fn raw_output_of_a_terminal_is_whole_and_held_back_for_its_reader() {
 }
 
 #[tokio::test]
+async fn raw_output_is_not_held_back_for_who_only_looks_on() {
+    let mut viewers = Viewers::new(Arc::new(Notify::new()), Some(Replay::new(2)));
+    let output = screen();
+    let _looks = attach_as(&mut viewers, &output, 1, true, true);
+    let _types = attach(&mut viewers, &output, 2, false);
+    viewers.terminal(&Bytes::from_static(b"full"));
+    let needed = viewers.needed();
+    assert!(viewers.has_room(needed));
+}
+
+#[tokio::test]
 async fn nothing_raw_is_kept_for_those_who_see_the_screen() {
     let mut viewers = Viewers::new(Arc::new(Notify::new()), Some(Replay::new(2)));
     let output = screen();

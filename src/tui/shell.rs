@@ -256,7 +256,11 @@ impl Shell {
             self.terminal.draw_some();
             self.quiet = self.terminal.is_waiting().then_some(0);
         }
-        (quiet || self.left).then(|| self.advance(Instant::now()))
+        let told = (quiet || self.left).then(|| self.advance(Instant::now()));
+        if self.quiet.is_none() {
+            self.came(now);
+        }
+        told
     }
 
     /// Brings the screen up to date, before a frame is drawn.
@@ -392,3 +396,6 @@ fn cells(size: TerminalSize) -> (u16, u16) {
     let cut = |count: u32| u16::try_from(count).unwrap_or(u16::MAX).max(1);
     (cut(size.rows), cut(size.cols))
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,7 +126,7 @@ impl Actor {
                     expected.foreign = true;
                     return;
                 }
-                let why = "the state was let go because a build from elsewhere comes to the same step; reload builds it again";
+                let why = "the state was let go because a build from elsewhere may come to the same step; reload builds it again";
                 why.clone_into(&mut self.record.last.reason);
                 self.release(why).await;
                 self.publish(true);

@@ -6,6 +6,8 @@ use prost::Message;
 
 use super::pane::{dockerfile, happened, log, progress, timeline};
 use super::twins::Twins;
+use crate::build::flags;
+use crate::build::options::{BuildOptions, Invalid};
 use crate::progress::time::{Nanos, now as clock};
 use crate::progress::trace::Trace;
 use crate::proto::control::StatusResponse;
@@ -192,6 +194,8 @@ pub struct View {
     pub build: Build,
     /// What the server tells when it is asked for everything.
     pub inspected: Option<InspectResponse>,
+    /// What that says of the build's flags. Reading them takes longer than drawing does.
+    options: Option<Result<BuildOptions, Invalid>>,
     /// Its trace is being read.
     pub followed: bool,
     /// Whether its context is being watched.
@@ -221,6 +225,20 @@ impl View {
         }
     }
 
+    /// Takes what the server tells when it is asked for everything.
+    pub fn inspect(&mut self, told: InspectResponse) {
+        let known = self.inspected.as_ref();
+        if known.is_none_or(|known| known.arguments != told.arguments) {
+            self.options = Some(flags::parse(&told.arguments));
+        }
+        self.inspected = Some(told);
+    }
+
+    /// What was asked of the build, once the server has told it.
+    pub fn options(&self) -> Option<Result<&BuildOptions, &Invalid>> {
+        self.options.as_ref().map(Result::as_ref)
+    }
+
     /// Begins the view of another build; the places in the panes stay.
     pub fn begin(&mut self, number: u32) {
         let again = self.build.number == number;
@@ -229,7 +247,7 @@ impl View {
             number,
             ..Build::default()
         };
-        self.inspected = None;
+        (self.inspected, self.options) = (None, None);
         self.log.begin(again);
         if !again {
             self.happened.forget();

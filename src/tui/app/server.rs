@@ -108,7 +108,7 @@ impl App {
                     }
                 }
                 if let Some(view) = self.views.get_mut(&id) {
-                    view.inspected = Some(*inspected);
+                    view.inspect(*inspected);
                 }
                 let here = self.current.as_deref() == Some(id.as_str());
                 match self.shell_wanted.take_if(|wanted| *wanted == id) {

@@ -7,7 +7,6 @@ use super::super::msg::{Effect, NotWritten};
 use super::super::session::View;
 use super::App;
 use crate::build::context::is_remote;
-use crate::build::flags;
 use crate::build::options::Destination;
 
 impl App {
@@ -85,11 +84,11 @@ impl App {
     /// It is not known yet, or is no file of this machine; one line.
     pub(super) fn dockerfile(&self) -> Result<PathBuf, String> {
         let view = self.view().ok_or("choose a session first")?;
-        let inspected = view
-            .inspected
-            .as_ref()
-            .ok_or("the server has not told yet what this session was built from; try again")?;
-        let options = flags::parse(&inspected.arguments).map_err(|error| error.to_string())?;
+        let (Some(inspected), Some(options)) = (&view.inspected, view.options()) else {
+            let why = "the server has not told yet what this session was built from; try again";
+            return Err(why.to_owned());
+        };
+        let options = options.map_err(|error| error.to_string())?;
         let directory = Path::new(&inspected.directory);
         match options.dockerfile.as_deref() {
             Some("-") => Err("its Dockerfile came from standard input".to_owned()),
@@ -119,11 +118,11 @@ impl App {
     pub(super) fn context(&self) -> Option<PathBuf> {
         let view = self.view()?;
         let known = App::directory(&view.session);
-        let Some(inspected) = &view.inspected else {
+        let (Some(inspected), Some(options)) = (&view.inspected, view.options()) else {
             return known;
         };
-        let context = flags::parse(&inspected.arguments).ok()?.context;
-        if context == "-" || is_remote(&context) {
+        let context = &options.ok()?.context;
+        if context == "-" || is_remote(context) {
             return None;
         }
         // As it was typed, from where it was typed; without `.` in it, since what the kernel tells of is compared with it.
@@ -135,10 +134,10 @@ impl App {
 
     /// What the build of the chosen session writes on this machine.
     pub(super) fn outputs(&self) -> Vec<PathBuf> {
-        let Some(inspected) = self.view().and_then(|view| view.inspected.as_ref()) else {
+        let Some(view) = self.view() else {
             return Vec::new();
         };
-        let Ok(options) = flags::parse(&inspected.arguments) else {
+        let (Some(inspected), Some(Ok(options))) = (&view.inspected, view.options()) else {
             return Vec::new();
         };
         let directory = Path::new(&inspected.directory);

@@ -105,9 +105,10 @@ fn a_dockerfile_from_elsewhere_is_refused_in_words() {
         assert!(said.is_some_and(|said| said.contains(expected)), "{said:?}");
     }
     let mut app = app();
-    if let Some(inspected) = &mut app.view_mut().unwrap().inspected {
-        inspected.arguments = vec!["--file=deploy/D".to_owned(), ".".to_owned()];
-    }
+    let view = app.view_mut().unwrap();
+    let mut inspected = view.inspected.clone().unwrap();
+    inspected.arguments = vec!["--file=deploy/D".to_owned(), ".".to_owned()];
+    view.inspect(inspected);
     let effects = press(&mut app, &["V"]);
     assert!(effects.iter().any(|effect| matches!(
         effect,

@@ -104,16 +104,17 @@ impl Layer {
         }
     }
 
-    /// Takes pasted text. The app has no layer while this runs.
-    pub fn paste(&mut self, app: &mut App, text: &str) {
+    /// Takes pasted text, and says what is to be done then. The app has no layer while this runs.
+    pub fn paste(&mut self, app: &mut App, text: &str) -> Option<Effect> {
         match self {
             Self::Ask { .. } | Self::Lines(_) | Self::Choose(_) => {}
-            Self::Prompt(state) => state.paste(app, text),
+            Self::Prompt(state) => return state.paste(app, text),
             Self::Pick(state) => state.paste(text),
             Self::Help(state) => state.paste(text),
-            Self::Form(state) => state.paste(text),
+            Self::Form(state) => return state.paste(app, text),
             Self::Edit(state) => state.paste(app, text),
         }
+        None
     }
 
     /// Draws it over the panes of `area`; the footer is `footer`. Gives the place of the cursor if it has one.

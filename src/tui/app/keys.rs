@@ -150,9 +150,9 @@ impl App {
 
     pub(super) fn paste(&mut self, text: &str) -> Vec<Effect> {
         if let Some(mut layer) = self.layer.take() {
-            layer.paste(self, text);
+            let effect = layer.paste(self, text);
             self.layer = Some(layer);
-            return Vec::new();
+            return effect.into_iter().collect();
         }
         if self.focus == Pane::Shell {
             return self.type_paste(text);

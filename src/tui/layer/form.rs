@@ -84,11 +84,11 @@ impl State {
         let before = self.at;
         let then = self.take(app, key, event);
         self.typed &= self.at == before;
-        match (then, self.path()) {
-            (Then::Stay, Some(path)) => app
-                .list(path)
-                .map_or(Then::Stay, |effect| Then::Effects(vec![effect])),
-            (then, _) => then,
+        match then {
+            Then::Stay => self
+                .list(app)
+                .map_or(then, |effect| Then::Effects(vec![effect])),
+            then => then,
         }
     }
 
@@ -128,11 +128,12 @@ impl State {
     }
 
     /// Takes pasted text.
-    pub fn paste(&mut self, text: &str) {
+    pub fn paste(&mut self, app: &mut App, text: &str) -> Option<Effect> {
         if let Some(field) = self.fields.get_mut(self.at) {
             field.paste(text.trim_end_matches(['\r', '\n']));
             (self.error, self.typed) = (None, true);
         }
+        self.list(app)
     }
 
     /// The words of the build, or the field that is wrong and what is wrong with it.

@@ -6,6 +6,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::super::app::App;
 use super::super::keymap::Key;
+use super::super::msg::Effect;
 use super::super::pane::text::{cells, clear, fill, put};
 use super::super::pane::wrap::wrap;
 use super::super::theme::{Role, Theme};
@@ -112,13 +113,18 @@ impl State {
     /// Takes a key.
     pub fn key(&mut self, app: &mut App, key: Key, event: KeyEvent) -> Then {
         let then = self.take(app, key, event);
-        let (Then::Stay, What::Command) = (&then, self.what) else {
-            return then;
-        };
-        match app.list_for(self.field.text(), self.field.at()) {
-            Some(effect) => Then::Effects(vec![effect]),
-            None => then,
+        match then {
+            Then::Stay => self
+                .list(app)
+                .map_or(then, |effect| Then::Effects(vec![effect])),
+            then => then,
         }
+    }
+
+    /// Reads the directory of a path that is being typed, if it is not known.
+    fn list(&self, app: &mut App) -> Option<Effect> {
+        let commands = self.what == What::Command;
+        commands.then(|| app.list_for(self.field.text(), self.field.at()))?
     }
 
     /// The entries of a directory are here.
@@ -173,9 +179,10 @@ impl State {
     }
 
     /// Takes pasted text.
-    pub fn paste(&mut self, app: &App, text: &str) {
+    pub fn paste(&mut self, app: &mut App, text: &str) -> Option<Effect> {
         self.field.paste(text);
         self.changed(app);
+        self.list(app)
     }
 
     fn changed(&mut self, app: &App) {

@@ -16,31 +16,34 @@ fn typed(app: &mut App, keys: &str) {
             CLEAR => App::press(KeyCode::Char('u'), KeyModifiers::CONTROL),
             letter => App::press(KeyCode::Char(letter), KeyModifiers::NONE),
         };
-        let effects = app.update(BEGAN, Msg::Key(key));
-        for effect in effects {
-            let Effect::List(directory) = effect else {
-                continue;
-            };
-            let names: &[(&str, bool)] = match directory.to_str().unwrap() {
-                "/home/me/" => &[
-                    ("sub", true),
-                    ("src", true),
-                    (".git", true),
-                    ("Dockerfile", false),
-                    ("service.yaml", false),
-                    ("s p", true),
-                    ("s\u{1b}[2J", true),
-                ],
-                "/home/me/sub/" => &[("deep", true)],
-                _ => &[],
-            };
-            let entries = names.iter().map(|(name, directory)| Entry {
-                name: (*name).to_owned(),
-                directory: *directory,
-            });
-            let entries = entries.collect();
-            app.update(BEGAN, Msg::Listed { directory, entries });
-        }
+        tell(app, Msg::Key(key));
+    }
+}
+
+fn tell(app: &mut App, msg: Msg) {
+    for effect in app.update(BEGAN, msg) {
+        let Effect::List(directory) = effect else {
+            continue;
+        };
+        let names: &[(&str, bool)] = match directory.to_str().unwrap() {
+            "/home/me/" => &[
+                ("sub", true),
+                ("src", true),
+                (".git", true),
+                ("Dockerfile", false),
+                ("service.yaml", false),
+                ("s p", true),
+                ("s\u{1b}[2J", true),
+            ],
+            "/home/me/sub/" => &[("deep", true)],
+            _ => &[],
+        };
+        let entries = names.iter().map(|(name, directory)| Entry {
+            name: (*name).to_owned(),
+            directory: *directory,
+        });
+        let entries = entries.collect();
+        app.update(BEGAN, Msg::Listed { directory, entries });
     }
 }
 
@@ -119,6 +122,19 @@ fn tab_goes_on_with_the_path_of_a_build() {
         let key = App::press(KeyCode::Char(letter), KeyModifiers::NONE);
         assert!(app.update(BEGAN, Msg::Key(key)).is_empty());
     }
+}
+
+#[test]
+fn tab_goes_on_with_what_was_pasted() {
+    let mut pasted = form("");
+    tell(&mut pasted, Msg::Paste("sub/d".to_owned()));
+    typed(&mut pasted, "\t");
+    assert_eq!(field(&pasted, "directory "), "sub/deep/");
+    let mut pasted = app();
+    typed(&mut pasted, ":");
+    tell(&mut pasted, Msg::Paste("build sub/d".to_owned()));
+    typed(&mut pasted, "\t");
+    assert!(screen(&pasted).contains(":build sub/deep/"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Completion of the paths of the form: of the directory and of the Dockerfile.
 
 use super::super::super::app::App;
+use super::super::super::msg::Effect;
 use super::{DIRECTORY, DOCKERFILE, State};
 use crate::monitor::complete::{Completion, complete};
 
@@ -10,6 +11,11 @@ impl State {
         let named = self.typed && matches!(self.at, DIRECTORY | DOCKERFILE);
         let field = self.fields.get(self.at).filter(|_| named)?;
         field.at_end().then(|| field.text())
+    }
+
+    /// Reads the directory of that path, if it is not known.
+    pub(super) fn list(&self, app: &mut App) -> Option<Effect> {
+        app.list(self.path()?)
     }
 
     /// What that path can become.

@@ -278,7 +278,7 @@ pub enum Verb {
         #[command(flatten)]
         server: WhichServer,
     },
-    /// End all sessions that nobody uses and that build nothing, with their logs.
+    /// End all sessions in which nothing runs and that nobody uses, with their states and logs.
     Prune(prune::PruneArgs),
     /// List the processes of a session.
     #[command(about = about(Word::Ps))]

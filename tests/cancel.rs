@@ -123,11 +123,11 @@ fn the_second_signal_leaves_an_engine_that_does_not_answer() {
     proxy.register(&store, "deaf", &engine().docker_host());
     let (context, _) = sleeper();
     for signals in [1, 2] {
+        let before = proxy.accepted();
         let running = Buildx::on(engine(), ["build"])
             .arg(context.path())
             .env("BUILDX_CONFIG", &store)
             .spawn();
-        let before = proxy.accepted();
         let deadline = Instant::now() + Duration::from_secs(20);
         // A proxy in this process: its counter is the event.
         while proxy.accepted() == before {

@@ -6,6 +6,7 @@ use regex::Regex;
 use crate::support::cmd::{Buildx, PROGRAM};
 use crate::support::context::Context;
 use crate::support::engine::engine;
+use crate::support::gate::Gate;
 use crate::support::pty::Pty;
 
 const HOST: &str = "--network=host";
@@ -203,7 +204,9 @@ fn command(args: &[&str], context: &Context) -> CommandBuilder {
 fn the_live_tree_in_a_terminal() {
     // Rows enough for the steps of other tests, too, which the engine shares with this build.
     for (rows, cols) in [(40, 80), (60, 200), (40, 20)] {
-        let context = Context::busybox("RUN echo begun; sleep 2\nRUN exit 7\n");
+        let gate = Gate::new();
+        let wait = gate.wait();
+        let context = Context::busybox(&format!("RUN echo begun; {wait}\nRUN exit 7\n"));
         let mut pty = Pty::spawn(
             command(&["build", HOST, "--no-cache"], &context),
             rows,
@@ -212,6 +215,7 @@ fn the_live_tree_in_a_terminal() {
         pty.wait_until("the log of the running step", |s| {
             s.contains("=> => # begun")
         });
+        drop(gate.comes());
         assert_eq!(pty.wait(), 1);
         let screen = pty.screen();
         if cols > 20 {
@@ -232,12 +236,16 @@ fn the_live_tree_in_a_terminal() {
 
 #[test]
 fn the_live_tree_when_all_goes_well_and_the_window_changes() {
-    let context = Context::busybox("RUN echo one; sleep 1; echo two; sleep 1\n");
+    let gate = Gate::new();
+    let wait = gate.wait();
+    let context = Context::busybox(&format!("RUN echo one; {wait}; echo two; {wait}\n"));
     let mut pty = Pty::spawn(command(&["build", HOST, "--no-cache"], &context), 40, 80);
     pty.wait_until("the log", |s| s.contains("=> => # one"));
     pty.resize(40, 60);
+    drop(gate.comes());
     pty.wait_until("the narrow tree", |s| s.contains("=> => # two"));
     pty.resize(45, 100);
+    drop(gate.comes());
     assert_eq!(pty.wait(), 0);
     let screen = pty.screen();
     let lines: Vec<&str> = screen.lines().collect();

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 
 use crate::support::context::Context;
 use crate::support::engine::engine;
+use crate::support::gate::Gate;
 use crate::support::shared::{Sessions, Shared, ended};
 
 mod elsewhere;
@@ -42,15 +43,17 @@ fn ran_at(plain: &str) -> String {
 #[tokio::test]
 async fn a_build_goes_on_without_its_client() {
     let server = Shared::on(engine());
-    let context = Context::busybox("RUN echo begun; sleep 2; echo ended\n");
-    let build = server
-        .build(&["--no-cache", "--name", "left"], &context)
-        .spawn();
+    let gate = Gate::new();
+    let context = Context::busybox(&format!("RUN echo begun; {}; echo ended\n", gate.wait()));
+    let args = ["--network=host", "--no-cache", "--name", "left"];
+    let build = server.build(&args, &context).spawn();
     let client = server.client().await;
     let begun = |session: &Session| session.doing.contains("echo begun");
     let id = client.wait_for_any(begun).await.id;
+    let waiting = gate.comes();
     build.signal(Signal::KILL);
     build.wait();
+    drop(waiting);
     let session = client.wait_for(&id, ended).await;
     assert_eq!(session.state(), SessionState::Succeeded, "{session:?}");
     assert_eq!(session.name, "left");

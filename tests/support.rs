@@ -4,6 +4,7 @@ pub mod cmd;
 pub mod context;
 pub mod embedded;
 pub mod engine;
+pub mod gate;
 pub mod open;
 pub mod proxy;
 pub mod pty;

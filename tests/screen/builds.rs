@@ -22,15 +22,15 @@ fn stopping_asks_and_can_be_taken_back() {
     pty.wait_until("no question", |screen| !screen.contains(question));
     pty.send("x");
     pty.wait_until("the question", |screen| screen.contains(question));
-    pty.send("y");
-    pty.wait_until("the delay", |screen| screen.contains("u takes it back"));
-    pty.send("u");
+    // Both at once, as there are three seconds only.
+    pty.send("yu");
     pty.wait_until("the end of it", |screen| {
         screen.contains("the build goes on") && screen.contains("building")
     });
     pty.send("x");
     pty.wait_until("the question", |screen| screen.contains(question));
     pty.send("y");
+    pty.wait_until("the delay", |screen| screen.contains("u takes it back"));
     pty.wait_until("the build's end", |screen| {
         screen.contains("⊘") && screen.contains("canceled") && !screen.contains("building")
     });

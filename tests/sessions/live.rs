@@ -18,12 +18,25 @@ async fn a_running_build_is_seen_step_by_step_at_a_bounded_pace() {
         .unwrap();
     let mut events = events.into_inner();
     let begun = Instant::now();
-    let context = Context::busybox(
-        "RUN echo one; sleep 0.4\nRUN echo two; sleep 0.4\nRUN echo three; seq 20000; sleep 0.4\n",
-    );
-    let id = server.detached(&["--no-cache"], &context);
+    let gate = Gate::new();
+    let wait = gate.wait();
+    let context = Context::busybox(&format!(
+        "RUN echo one; {wait}\nRUN echo two; {wait}\nRUN echo three; seq 20000; {wait}\n",
+    ));
+    let id = server.detached(&["--network=host", "--no-cache"], &context);
     let mut seen: Vec<Session> = Vec::new();
+    let mut steps = ["echo one", "echo two", "echo three"]
+        .into_iter()
+        .peekable();
     while !seen.last().is_some_and(ended) {
+        // A step goes on when it has been seen.
+        let doing = seen.last().map(|session| &*session.doing);
+        if steps
+            .next_if(|step| doing.is_some_and(|doing| doing.contains(step)))
+            .is_some()
+        {
+            drop(gate.comes());
+        }
         let event = events.message().await.unwrap().unwrap().event;
         if let Some(Change::Changed(session)) = event
             && session.id == id

@@ -94,6 +94,18 @@ fn a_canceled_build_says_so_in_one_line() {
     assert_eq!(screen.matches("ERROR:").count(), 1, "{screen}");
 }
 
+/// The first of a few attempts that takes less than 4 s, which is far below the time that what does not answer is given.
+/// An attempt may have been kept waiting by what else the machine does.
+#[track_caller]
+fn at_once(mut attempt: impl FnMut() -> Duration) {
+    let took: Vec<Duration> = (0..5).map(|_| attempt()).take_while(is_long).collect();
+    assert!(took.len() < 5, "{took:?}");
+}
+
+fn is_long(took: &Duration) -> bool {
+    *took >= Duration::from_secs(4)
+}
+
 /// The engine with the old store pushes when the build is over, by a request of its own.
 #[test]
 fn a_push_that_goes_nowhere_is_stopped_at_once() {
@@ -102,16 +114,18 @@ fn a_push_that_goes_nowhere_is_stopped_at_once() {
     let name = format!("{}/deaf:v", registry.local_addr().unwrap());
     let context = Context::dockerfile("FROM scratch\nCOPY Dockerfile /\n");
     let args = ["build", "--progress", "plain", "--push", "-t", &name];
-    let mut running = Buildx::on(graphdriver(), args).arg(context.path()).spawn();
-    let stderr = running.child.stderr.take().unwrap();
-    let mut lines = BufReader::new(stderr).lines();
-    let pushes = lines.any(|line| line.unwrap().ends_with(" with docker"));
-    assert!(pushes, "it did not push");
-    std::thread::spawn(move || lines.count());
-    let asked = Instant::now();
-    running.signal(Signal::INT);
-    assert_eq!(running.wait().code, 130);
-    assert!(asked.elapsed() < Duration::from_secs(4));
+    at_once(|| {
+        let mut running = Buildx::on(graphdriver(), args).arg(context.path()).spawn();
+        let stderr = running.child.stderr.take().unwrap();
+        let mut lines = BufReader::new(stderr).lines();
+        let pushes = lines.any(|line| line.unwrap().ends_with(" with docker"));
+        assert!(pushes, "it did not push");
+        std::thread::spawn(move || lines.count());
+        let asked = Instant::now();
+        running.signal(Signal::INT);
+        assert_eq!(running.wait().code, 130);
+        asked.elapsed()
+    });
 }
 
 #[test]
@@ -122,7 +136,7 @@ fn the_second_signal_leaves_an_engine_that_does_not_answer() {
     let store = home.path().join("buildx");
     proxy.register(&store, "deaf", &engine().docker_host());
     let (context, _) = sleeper();
-    for signals in [1, 2] {
+    let leaves = |signals| {
         let before = proxy.accepted();
         let running = Buildx::on(engine(), ["build"])
             .arg(context.path())
@@ -140,7 +154,9 @@ fn the_second_signal_leaves_an_engine_that_does_not_answer() {
         }
         let output = running.wait();
         assert_eq!(output.code, 130, "{output}");
-        // Far below the time that a silent engine is given.
-        assert!(asked.elapsed() < Duration::from_secs(4), "{output}");
+        asked.elapsed()
+    };
+    for signals in [1, 2] {
+        at_once(|| leaves(signals));
     }
 }

@@ -15,7 +15,7 @@ use crate::support::victim::Victim;
 const ROUNDS: usize = 6;
 
 /// How long what was killed may take to be gone everywhere.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Small deterministic random numbers (xorshift).
 struct Dice(u64);

@@ -76,27 +76,31 @@ fn opened(server: &Shared, flags: &[&str], context: &Context) -> Pty {
 /// Types a line at the prompt of the monitor and waits for the next prompt.
 #[track_caller]
 fn command(pty: &mut Pty, line: &str) -> String {
-    pty.send(&format!("{line}\r"));
-    let typed = format!("(buildx) {line}");
-    pty.wait_until(line, |screen| {
-        let after = screen.rsplit_once(&typed).map(|(_, after)| after);
-        after.is_some_and(|after| after.trim_end().ends_with("(buildx)"))
-    });
-    let screen = pty.screen();
-    let (_, after) = screen.rsplit_once(&typed).unwrap();
+    let after = answered(pty, &format!("(buildx) {line}"), line, "(buildx)");
     after.trim_end().trim_end_matches("(buildx)").to_owned()
 }
 
 /// Types a line in the shell and waits for its next prompt.
 #[track_caller]
 fn shell(pty: &mut Pty, line: &str) -> String {
+    answered(pty, line, line, "#")
+}
+
+/// Types a line and waits until it stands on the screen as `echoed`, and a prompt of this end below it; returns what
+/// stands there. An answer from before to a line like this one does not count.
+#[track_caller]
+fn answered(pty: &mut Pty, echoed: &str, line: &str, prompt: &str) -> String {
+    let below = |screen: &str| {
+        let (_, below) = screen.rsplit_once(echoed)?;
+        Some(below.trim_end().to_owned())
+    };
+    let before = below(&pty.screen());
     pty.send(&format!("{line}\r"));
     pty.wait_until(line, |screen| {
-        let after = screen.rsplit_once(line).map(|(_, after)| after);
-        after.is_some_and(|after| after.trim_end().ends_with('#') && after.contains('\n'))
+        let below = below(screen).filter(|below| below.contains('\n') && below.ends_with(prompt));
+        below.is_some() && below != before
     });
-    let screen = pty.screen();
-    screen.rsplit_once(line).unwrap().1.to_owned()
+    below(&pty.screen()).unwrap()
 }
 
 /// Changes to the shell.

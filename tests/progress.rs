@@ -317,17 +317,17 @@ fn a_clipped_log_says_what_is_missing() {
     // 250,000 bytes at once are clipped to 204,800; two seconds later the output goes on, and is clipped again.
     let burst = "yes 0123456789 | head -c";
     let context = Context::busybox(&format!("RUN {burst} 250000; sleep 2; {burst} 700000\n"));
-    let out = Buildx::on(engine(), ["build", HOST, "--no-cache", "--progress=plain"])
-        .arg(context.path())
-        .ok();
-    let err = out.err();
-    assert_eq!(
-        err.matches("[output clipped, log limit 200KiB/s reached]")
-            .count(),
-        2,
-        "{}",
-        err.len()
-    );
+    let build = || {
+        Buildx::on(engine(), ["build", HOST, "--no-cache", "--progress=plain"])
+            .arg(context.path())
+            .ok()
+            .err()
+    };
+    // If the engine takes longer than a second to start the step and write all that, it lets more through.
+    let clipped = "[output clipped, log limit 200KiB/s reached]";
+    let in_time = |err: &String| err.matches(clipped).count() == 2;
+    let err = (0..5).map(|_| build()).find(in_time);
+    let err = err.expect("the output is never clipped twice");
     let line = err.lines().find(|l| l.contains("missing")).unwrap();
     assert!(
         line.contains("at least 45200 bytes of output are missing here"),

@@ -2,14 +2,17 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::Write;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::cmd::{Buildx, Output};
+use crate::support::cmd::{Buildx, Output, PROGRAM};
 use crate::support::shared::Process;
 
 mod end;
@@ -18,7 +21,7 @@ mod start;
 mod words;
 
 /// How long a process may take to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A place for one server, which is gone at the end.
 struct Place {
@@ -73,6 +76,35 @@ impl Place {
     #[track_caller]
     fn process(&self) -> Process {
         self.running().expect("no server has the lock")
+    }
+
+    /// `buildx server run` with this configuration and a socket that is bound already.
+    fn run_on(&self, listener: UnixListener, config: &Path) -> Child {
+        let script = "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ \
+                      exec \"$0\" server run --root \"$1\" --server-config \"$2\"";
+        Command::new("/bin/sh")
+            .args(["-c", script])
+            .args([Path::new(PROGRAM), &self.root(), config])
+            .env("HOME", self.dir.path())
+            .stdin(Stdio::from(OwnedFd::from(listener)))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// How many clients the server counts in the end, this one included. It hears of those that have left only after
+    /// their end.
+    #[track_caller]
+    fn has_clients(&self, expected: u64) -> serde_json::Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let output = self.server(&["status", "--format", "json"]).ok();
+            let status: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            if status["clients"] == expected {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "{output}");
+        }
     }
 
     fn running(&self) -> Option<Process> {

@@ -85,13 +85,20 @@ impl Made {
             .unwrap()
     }
 
-    async fn log(&self) -> String {
-        let options = LogsOptionsBuilder::new().stdout(true).stderr(true).build();
-        self.api
-            .logs(&self.container, Some(options))
-            .filter_map(|line| async { Some(line.ok()?.to_string()) })
-            .collect()
-            .await
+    /// Reads the log until it has said `last`: what the container runs is not waited for by anybody else.
+    async fn log_until(&self, last: &str) -> String {
+        let options = LogsOptionsBuilder::new()
+            .stdout(true)
+            .stderr(true)
+            .follow(true);
+        let mut lines = self.api.logs(&self.container, Some(options.build()));
+        let mut log = String::new();
+        while !log.contains(last) {
+            let line = lines.next().await;
+            let line = line.unwrap_or_else(|| panic!("no {last:?} in {log}"));
+            log.push_str(&line.unwrap().to_string());
+        }
+        log
     }
 
     async fn remove(self) {
@@ -166,9 +173,8 @@ async fn life(port: &str) {
         env.contains(&"BUILDKIT_STEP_LOG_MAX_SPEED=-1".to_owned()),
         "{env:?}"
     );
-    let log = made.log().await;
+    let log = made.log_until("debug = true").await;
     assert!(log.contains("flags: --debug"), "{log}");
-    assert!(log.contains("debug = true"), "{log}");
     drop(found);
 
     // A running one is used as it is, also by the remote driver.

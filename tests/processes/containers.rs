@@ -55,8 +55,10 @@ async fn keys_that_make_signals_reach_the_program_only() {
     client.type_in("\x1c").await;
     client.sees("got QUIT").await;
     assert_eq!(session.listed(&process).await.ended, 0);
-    let (process, _) = session.exec(terminal(&["sleep", "1000"])).await;
+    let sleeps = ["sh", "-c", "echo sleeps; exec sleep 1000"];
+    let (process, _) = session.exec(terminal(&sleeps)).await;
     let mut client = session.attach(&process).await;
+    client.sees("sleeps").await;
     client.type_in("\x03").await;
     assert_eq!(client.exited().await.exit_code, Some(130));
     session.close().await;
@@ -158,9 +160,9 @@ async fn kill_ends_what_is_stopped_and_what_does_not_read() {
 #[tokio::test]
 async fn kill_takes_what_the_program_started() {
     let session = Session::shell().await;
-    let (process, _) = session
-        .exec(plain(&["sh", "-c", "sleep 54321 & sleep 54321"]))
-        .await;
+    let starts = "sleep 54321 & echo started; sleep 54321";
+    let (process, _) = session.exec(plain(&["sh", "-c", starts])).await;
+    session.attach(&process).await.sees("started").await;
     session.processes.kill(&process, "pid 1").await.unwrap();
     let (printed, _) = session.run("ps | grep -c '[s]leep 54321'").await;
     assert_eq!(printed, "0\n");

@@ -19,7 +19,7 @@ use crate::support::context::Context;
 use crate::support::open::OpenBuild;
 
 /// Nothing that a test waits for takes longer.
-const DEADLINE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(120);
 
 /// No network for the steps: the test engine has no bridge.
 pub const OFFLINE: (&str, &str) = ("force-network-mode", "none");

@@ -94,7 +94,7 @@ fn hostile_output_of_steps_and_programs_stays_inside() {
     let id = buildx::engine::id::new_id().unwrap();
     let context = Context::busybox(&format!(
         "WORKDIR /srv/app\n\
-         RUN printf '\\033]0;stolen\\007\\033[2J\\033[?47h\\033[5n\\233m\\016 shown \\033[31mred\\033[m\\n'; : {id}; exit 3\n"
+         RUN printf '\\033]0;stolen\\007\\033[2J\\033[?47h\\033[5n\\233m\\016 sho''wn \\033[31mred\\033[m\\n'; : {id}; exit 3\n"
     ));
     let mut pty = opened(&server, &context, 40, 120);
     pty.wait_until("the log", |screen| screen.contains("shown"));

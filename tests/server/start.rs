@@ -174,16 +174,7 @@ fn a_service_manager_may_have_bound_the_socket() {
     let place = Place::new().made();
     let listener = UnixListener::bind(place.socket()).unwrap();
     fs::set_permissions(place.socket(), fs::Permissions::from_mode(0o600)).unwrap();
-    let script =
-        "exec 3<&0 </dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec \"$0\" server run --root \"$1\"";
-    let mut server = Command::new("/bin/sh")
-        .args(["-c", script])
-        .args([Path::new(PROGRAM), &place.root()])
-        .env("HOME", place.dir.path())
-        .stdin(Stdio::from(std::os::fd::OwnedFd::from(listener)))
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut server = place.run_on(listener, &place.configured(""));
     // The connection waits in the socket's queue until the server is there.
     let status = place.server(&["status", "--format", "json"]).ok();
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();

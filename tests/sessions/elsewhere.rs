@@ -1,7 +1,8 @@
 //! Builds that do not come from the server, and the states that it lets go for them. On engines of their
 //! own: to a server, the builds of all other tests come from elsewhere.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines};
+use std::process::ChildStderr;
 
 use buildx::client::Client;
 use buildx::proto::controller::{BuildRequest, ExecRequest};
@@ -62,6 +63,13 @@ impl Alone {
 
     /// A build from elsewhere that is in its first step until it is dropped, and would come to `then`.
     fn stays(&self, mark: &str, then: &str) -> Stays {
+        let mut stays = self.begins(mark, then);
+        stays.is_in_its_step();
+        stays
+    }
+
+    /// The same, which may not have come to its step.
+    fn begins(&self, mark: &str, then: &str) -> Stays {
         let context = Context::busybox(&format!("RUN echo begun: {mark}; sleep 600\n{then}"));
         let args = [
             "build",
@@ -71,20 +79,35 @@ impl Alone {
         ];
         let build = self.engine.run(&args).arg("--progress=plain");
         let mut build = build.arg(context.path()).spawn();
-        let mut lines = BufReader::new(build.child.stderr.take().unwrap()).lines();
+        let lines = BufReader::new(build.child.stderr.take().unwrap()).lines();
         let begun = format!(" begun: {mark}");
-        let is_it = |line: &str| line.ends_with(&begun) && !line.contains("RUN");
-        assert!(lines.any(|line| is_it(&line.unwrap())));
-        Stays(Some(build))
+        Stays {
+            build: Some(build),
+            lines,
+            begun,
+        }
     }
 }
 
 /// A build that goes on until this is dropped.
-struct Stays(Option<Running>);
+struct Stays {
+    build: Option<Running>,
+    lines: Lines<BufReader<ChildStderr>>,
+    begun: String,
+}
+
+impl Stays {
+    /// Waits until it is in its first step.
+    #[track_caller]
+    fn is_in_its_step(&mut self) {
+        let is_it = |line: &str| line.ends_with(&self.begun) && !line.contains("RUN");
+        assert!(self.lines.any(|line| is_it(&line.unwrap())));
+    }
+}
 
 impl Drop for Stays {
     fn drop(&mut self) {
-        if let Some(build) = self.0.take() {
+        if let Some(build) = self.build.take() {
             build.signal(Signal::KILL);
             build.wait();
         }
@@ -122,12 +145,13 @@ async fn a_build_counts_that_begins_or_is_still_to_come_to_the_step() {
 async fn a_state_waits_some_time_for_the_client_that_is_about_to_attach() {
     let alone = Alone::new();
     let client = alone.server.client().await;
-    let comes = alone.fails_for(&client, "somebody comes", true).await;
+    let left = alone.fails_for(&client, "nobody comes", false).await;
     let late = alone
         .fails_for(&client, "somebody does not come", true)
         .await;
-    let left = alone.fails_for(&client, "nobody comes", false).await;
-    let elsewhere = alone.stays("between a failure and its shell", "");
+    // Ten seconds from its end: as little as can be in between.
+    let comes = alone.fails_for(&client, "somebody comes", true).await;
+    let elsewhere = alone.begins("between a failure and its shell", "");
     // This one shows that the server has been told of the build.
     client.wait_for(&left.id, |s| s.kept_until == 0).await;
     let request = ExecRequest {

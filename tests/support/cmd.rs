@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::engine::Engine;
 
 /// No single run of a test takes this long; one that does is killed and reported.
-const DEADLINE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(180);
 
 /// A run of `buildx` to be made: clean environment, private home and configuration.
 #[derive(Debug)]

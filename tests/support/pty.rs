@@ -9,7 +9,7 @@ use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system}
 use vt100::Parser;
 
 /// How long a test waits for a screen before it gives up and prints the last one.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A program in a terminal.
 pub struct Pty {
@@ -19,6 +19,8 @@ pub struct Pty {
     input: Box<dyn Write + Send>,
     parser: Parser,
     raw: Vec<u8>,
+    /// A frame has begun that is not complete.
+    drawing: bool,
 }
 
 impl Pty {
@@ -45,6 +47,7 @@ impl Pty {
             input,
             parser: Parser::new(cells(rows), cells(cols), 1000),
             raw: Vec::new(),
+            drawing: false,
         }
     }
 
@@ -106,11 +109,11 @@ impl Pty {
         &self.raw
     }
 
-    /// Waits until the screen is as `predicate` wants it.
+    /// Waits until the screen is as `predicate` wants it. Half a frame (synchronized output) is no screen.
     #[track_caller]
     pub fn wait_until(&mut self, what: &str, predicate: impl Fn(&str) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        while !predicate(&self.screen()) {
+        while self.drawing || !predicate(&self.screen()) {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.output.recv_timeout(left) {
                 Ok(bytes) => self.take(&bytes),
@@ -160,7 +163,15 @@ impl Pty {
     }
 
     fn take(&mut self, bytes: &[u8]) {
+        const FRAME: &[u8] = b"\x1b[?2026";
+        // A mark may be in two pieces.
+        let old = self.raw.len().saturating_sub(FRAME.len());
         self.raw.extend_from_slice(bytes);
+        let ends = self.raw[old..].windows(FRAME.len() + 1);
+        let marks = ends.filter_map(|mark| mark.strip_prefix(FRAME));
+        if let Some(last) = marks.last() {
+            self.drawing = last == b"h";
+        }
         self.parser.process(bytes);
     }
 }

@@ -19,7 +19,7 @@ use super::context::Context;
 use super::engine::Engine;
 
 /// How long a process may take to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A place for one server; the server is killed and the place is gone at the end.
 #[derive(Debug)]
@@ -257,7 +257,7 @@ impl Sessions for Client {
             }
             panic!("the server left");
         };
-        match tokio::time::timeout(Duration::from_secs(60), watch).await {
+        match tokio::time::timeout(Duration::from_secs(120), watch).await {
             Ok(session) => session,
             Err(_) => panic!("no session became as expected; last: {last:?}"),
         }

@@ -11,7 +11,8 @@
 //!
 //! Everything else is shown, not obeyed: `^[` for ESC and `^G` for other control bytes, `\x9b` for bytes that are
 //! not UTF-8, `\u{202e}` for C1 controls and for characters that change the order of text or are
-//! invisible.
+//! invisible. A joiner behind a character that is not ASCII is left out: it belongs to a script or to an
+//! emoji of several parts, which terminals draw in widths of their own, and the parts alone are the same everywhere.
 
 use std::borrow::Cow;
 
@@ -97,6 +98,8 @@ pub struct Filter {
     partial: Vec<u8>,
     carriage_return: bool,
     marks: u8,
+    /// Whether a joiner may stand here.
+    joins: bool,
 }
 
 impl Filter {
@@ -166,7 +169,7 @@ impl Filter {
                     .unwrap_or(text.len());
                 if plain > 0 {
                     let (run, rest) = text.split_at(plain);
-                    self.marks = 0;
+                    (self.marks, self.joins) = (0, false);
                     self.emit(run, sink);
                     text = rest;
                     continue;
@@ -191,7 +194,9 @@ impl Filter {
             }
             sink.rewrite();
         }
+        let joins = std::mem::take(&mut self.joins);
         match c {
+            '\u{200c}' | '\u{200d}' if joins => {}
             '\n' => {
                 self.close(sink);
                 sink.newline();
@@ -213,12 +218,13 @@ impl Filter {
             c if is_hidden(c) => self.emit(&format!("\\u{{{:x}}}", c as u32), sink),
             c => {
                 if c.width() == Some(0) {
+                    self.joins = joins;
                     self.marks = self.marks.saturating_add(1);
                     if self.marks > MAX_MARKS {
                         return self.emit(&format!("\\u{{{:x}}}", c as u32), sink);
                     }
                 } else {
-                    self.marks = 0;
+                    (self.marks, self.joins) = (0, true);
                 }
                 self.emit(c.encode_utf8(&mut [0; 4]), sink);
             }
@@ -490,6 +496,18 @@ mod tests {
             "a\\u{202e}b\\u{200d}"
         );
         assert_eq!(filtered(true, &[b"end\x1b[3"]), "end^[[3");
+        for (joined, parts) in [
+            ("\u{1f468}\u{200d}\u{1f469}", "\u{1f468}\u{1f469}"),
+            (
+                "\u{2764}\u{fe0f}\u{200d}\u{1f525}",
+                "\u{2764}\u{fe0f}\u{1f525}",
+            ),
+            ("\u{645}\u{6cc}\u{200c}\u{62e}", "\u{645}\u{6cc}\u{62e}"),
+            ("\u{e9}\u{200d}\u{200d}", "\u{e9}\\u{200d}"),
+            ("\u{e9}\n\u{200d}", "\u{e9}\n\\u{200d}"),
+        ] {
+            assert_eq!(filtered(true, &[joined.as_bytes()]), parts);
+        }
         assert_eq!(filtered(false, &[b"\x08\x7f\x00"]), "^H^?^@");
     }
 

@@ -28,11 +28,16 @@ fn normal(text: &str) -> String {
             .replace_all(&text, *new)
             .into_owned()
     });
-    // Whether a status is printed once more before it is done depends on how long it takes.
+    // How often a status is printed before it is done depends on how long it takes.
     let lines: Vec<&str> = text.split('\n').collect();
+    let status = |line: &str| {
+        let ends = [" done", " T"];
+        let status = ends.into_iter().find_map(|end| line.strip_suffix(end));
+        status.unwrap_or(line).to_owned()
+    };
     let kept = lines.iter().enumerate().filter(|(at, line)| {
         let next = lines.get(at + 1).copied().unwrap_or_default();
-        line.is_empty() || !(next.starts_with(*line) && next.ends_with(" done"))
+        line.is_empty() || line.ends_with(" done") || status(next) != status(line)
     });
     kept.map(|(_, line)| *line).collect::<Vec<_>>().join("\n")
 }

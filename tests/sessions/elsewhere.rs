@@ -85,6 +85,7 @@ impl Alone {
             build: Some(build),
             lines,
             begun,
+            _context: context,
         }
     }
 }
@@ -94,6 +95,8 @@ struct Stays {
     build: Option<Running>,
     lines: Lines<BufReader<ChildStderr>>,
     begun: String,
+    /// Read when the build has begun.
+    _context: Context,
 }
 
 impl Stays {

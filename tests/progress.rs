@@ -30,16 +30,24 @@ fn normal(text: &str) -> String {
     });
     // How often a status is printed before it is done depends on how long it takes.
     let lines: Vec<&str> = text.split('\n').collect();
-    let status = |line: &str| {
-        let ends = [" done", " T"];
-        let status = ends.into_iter().find_map(|end| line.strip_suffix(end));
-        status.unwrap_or(line).to_owned()
-    };
+    let ends = Regex::new("( N)?( T)?( done)?$").unwrap();
+    let status = |line: &str| ends.replace(line, "").into_owned();
     let kept = lines.iter().enumerate().filter(|(at, line)| {
         let next = lines.get(at + 1).copied().unwrap_or_default();
         line.is_empty() || line.ends_with(" done") || status(next) != status(line)
     });
-    kept.map(|(_, line)| *line).collect::<Vec<_>>().join("\n")
+    let text = kept.map(|(_, line)| *line).collect::<Vec<_>>().join("\n");
+    // The engine ends a local source when it knows what is in it, and begins it again to fetch it; whether both ends
+    // are printed depends on the time in between.
+    let blocks: Vec<&str> = text.split("\n\n").collect();
+    let goes_on = |at: usize| {
+        let (name, end) = blocks[at].split_once('\n').unwrap_or_default();
+        let is_end = name.contains("[internal]") && !end.contains('\n') && end.ends_with(" DONE T");
+        let mut later = blocks[at + 1..].iter();
+        is_end && later.any(|block| block.lines().next() == Some(name))
+    };
+    let kept = (0..blocks.len()).filter(|at| !goes_on(*at));
+    kept.map(|at| blocks[at]).collect::<Vec<_>>().join("\n\n")
 }
 
 /// Blocks of a plain output, each with its number and all of its lines.

@@ -1,5 +1,7 @@
 //! Every way out of the monitor: what becomes of the session, and of the terminal.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 
 use super::*;
@@ -188,6 +190,33 @@ fn the_exit_code_is_that_of_the_signal() {
         pipes.signal(Signal::TERM);
     }
     assert_eq!(pipes.wait().code, 143);
+}
+
+#[test]
+fn a_signal_overtakes_input_that_the_program_does_not_read() {
+    let server = Shared::on(engine());
+    let context = failing();
+    let id = server.detached(&[], &context);
+    script(&server, &["wait", &id]).fails(1);
+    let deaf = "trap 'echo heard; exit 5' TERM; while :; do sleep 1; done";
+    let mut pipes = script(&server, &["exec", "-t", &id, "sh", "-c", deaf]).spawn();
+    let mut input = pipes.child.stdin.take().unwrap();
+    let (sender, written) = std::sync::mpsc::channel();
+    // More than all that is on the way takes, and not without an end: engines keep what a program does not read.
+    let feeder = std::thread::spawn(move || {
+        for _ in 0..64 {
+            let _ = sender.send(());
+            if std::io::Write::write_all(&mut input, &[b'x'; 64 << 10]).is_err() {
+                return;
+            }
+        }
+    });
+    while written.recv_timeout(Duration::from_secs(2)).is_ok() {}
+    pipes.signal(Signal::TERM);
+    let ended = pipes.wait();
+    assert!(ended.out().contains("heard"), "{ended}");
+    assert_eq!(ended.code, 5, "{ended}");
+    feeder.join().unwrap();
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::monitor::terminal::{self, INTERRUPTED, TERMINATED, Terminal};
 use crate::proto::controller::attach_input::Input;
 use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{
-    AttachInput, AttachStart, ExecRequest, Exited, Ready, State, TerminalSize,
+    AttachInput, AttachStart, ExecRequest, Exited, Ready, SignalRequest, State, TerminalSize,
 };
 use crate::term::blocking::Blocking;
 use crate::term::escape;
@@ -184,16 +184,17 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
     let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
     let (sender, receiver) = mpsc::channel(QUEUE);
-    let session = start.session.clone();
+    let (session, process) = (start.session.clone(), start.process.clone());
     let start = AttachStart {
         size: tty.then_some(UNSEEN),
         ..start
     };
     let _ = sender.send(input(Input::Start(start))).await;
     let attached = api.attach(ReceiverStream::new(receiver)).await;
+    // What is sent is open until the end, also when there is no input.
+    let _open = sender.clone();
     let broken = |status| broken(&session, &status);
     let mut output = attached.map_err(broken)?.into_inner();
-    let signals = sender.clone();
     if stdin {
         tokio::spawn(send_stdin(sender));
     }
@@ -209,7 +210,14 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
                     return Ok(code);
                 }
                 stopped = true;
-                let _ = signals.try_send(input(Input::Signal(name.to_owned())));
+                // Not behind input that the program does not read.
+                let request = SignalRequest {
+                    session: session.clone(),
+                    process: process.clone(),
+                    signal: name.to_owned(),
+                };
+                let mut api = api.clone();
+                tokio::spawn(async move { api.signal(request).await });
                 continue;
             }
         };

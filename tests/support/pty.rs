@@ -168,8 +168,8 @@ impl Pty {
         let old = self.raw.len().saturating_sub(FRAME.len());
         self.raw.extend_from_slice(bytes);
         let ends = self.raw[old..].windows(FRAME.len() + 1);
-        let marks = ends.filter_map(|mark| mark.strip_prefix(FRAME));
-        if let Some(last) = marks.last() {
+        let mut marks = ends.filter_map(|mark| mark.strip_prefix(FRAME));
+        if let Some(last) = marks.next_back() {
             self.drawing = last == b"h";
         }
         self.parser.process(bytes);

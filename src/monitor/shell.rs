@@ -35,7 +35,7 @@ const JOINED: usize = 64 << 10;
 const MOST: usize = 16 << 10;
 
 /// How long leaving a process may take.
-pub const FAREWELL: Duration = Duration::from_millis(500);
+pub const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Most bytes of scrollback that are shown before the screen.
 pub const SCROLLBACK: u32 = 64 << 10;

@@ -41,7 +41,7 @@ const QUIET: Duration = Duration::from_millis(20);
 /// Most bytes of what is said instead of starting.
 const WORDS: usize = 4 << 10;
 /// How long a program may take to die of SIGKILL before its container goes.
-const KILL: Duration = Duration::from_secs(2);
+const KILL: Duration = Duration::from_secs(5);
 /// How long the end of a container may lag behind that of its processes.
 const LAG: Duration = Duration::from_secs(1);
 

@@ -17,7 +17,7 @@ use crate::engine::id::new_id;
 use crate::proto::gateway::exec_message::Input;
 
 /// How long the keeper may take to act. It does nothing else.
-const ANSWER: Duration = Duration::from_secs(2);
+const ANSWER: Duration = Duration::from_secs(5);
 /// Questions that may wait.
 const QUESTIONS: usize = 16;
 /// Most bytes of what the engine says when the keeper does not start.
@@ -94,7 +94,7 @@ pub async fn start(
 }
 
 impl Keeper {
-    /// The answer to one line; `None` when there is none within 2 s.
+    /// The answer to one line; `None` when there is none within 5 s.
     pub async fn ask(&self, line: String) -> Option<String> {
         let (answer, answered) = oneshot::channel();
         let ask = async {

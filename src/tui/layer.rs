@@ -66,6 +66,16 @@ pub enum Then {
     Finish(Vec<Effect>),
 }
 
+impl Then {
+    /// The effect where the layer stays and nothing else is to be done.
+    fn or(self, effect: impl FnOnce() -> Option<Effect>) -> Self {
+        match self {
+            Self::Stay => effect().map_or(Self::Stay, |effect| Self::Effects(vec![effect])),
+            then => then,
+        }
+    }
+}
+
 impl Layer {
     /// The question on which platform.
     pub fn platforms(platforms: Vec<String>) -> Self {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
 use super::container::{LOST, is_lost};
@@ -34,7 +35,7 @@ struct Question {
 #[derive(Debug)]
 pub struct Keeper {
     questions: mpsc::Sender<Question>,
-    leaving: watch::Sender<bool>,
+    leaving: CancellationToken,
 }
 
 /// Why a keeper does not run.
@@ -88,8 +89,8 @@ pub async fn start(
         }
     }
     let (questions, queue) = mpsc::channel(QUESTIONS);
-    let (leaving, leaves) = watch::channel(false);
-    tokio::spawn(keep(process, reports, queue, leaves, ended));
+    let leaving = CancellationToken::new();
+    tokio::spawn(keep(process, reports, queue, leaving.clone(), ended));
     Ok(Keeper { questions, leaving })
 }
 
@@ -106,7 +107,7 @@ impl Keeper {
 
     /// It is not needed any more: it ends, and the container with it.
     pub fn leave(&self) {
-        self.leaving.send_replace(true);
+        self.leaving.cancel();
     }
 }
 
@@ -115,14 +116,14 @@ async fn keep(
     mut process: Process,
     mut reports: Reports,
     mut questions: mpsc::Receiver<Question>,
-    mut leaves: watch::Receiver<bool>,
+    leaving: CancellationToken,
     ended: watch::Sender<Option<Arc<str>>>,
 ) {
     let unneeded = "nobody needs the container any more";
     let mut waiting: VecDeque<oneshot::Sender<String>> = VecDeque::new();
     let why = loop {
         tokio::select! {
-            () = async { let _ = leaves.wait_for(|leaves| *leaves).await; } => break unneeded.to_owned(),
+            () = leaving.cancelled() => break unneeded.to_owned(),
             question = questions.recv() => {
                 let Some(Question { line, answer }) = question else {
                     break unneeded.to_owned();

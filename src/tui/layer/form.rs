@@ -84,12 +84,7 @@ impl State {
         let before = self.at;
         let then = self.take(app, key, event);
         self.typed &= self.at == before;
-        match then {
-            Then::Stay => self
-                .list(app)
-                .map_or(then, |effect| Then::Effects(vec![effect])),
-            then => then,
-        }
+        then.or(|| self.list(app))
     }
 
     fn take(&mut self, app: &mut App, key: Key, event: KeyEvent) -> Then {

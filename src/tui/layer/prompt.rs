@@ -113,12 +113,7 @@ impl State {
     /// Takes a key.
     pub fn key(&mut self, app: &mut App, key: Key, event: KeyEvent) -> Then {
         let then = self.take(app, key, event);
-        match then {
-            Then::Stay => self
-                .list(app)
-                .map_or(then, |effect| Then::Effects(vec![effect])),
-            then => then,
-        }
+        then.or(|| self.list(app))
     }
 
     /// Reads the directory of a path that is being typed, if it is not known.

@@ -180,14 +180,24 @@ async fn fill(client: &Attachment) {
     }
 }
 
-#[tokio::test]
-async fn the_engine_lets_go_of_a_program_that_did_not_read() {
-    let session = Session::shell().await;
-    let raw = "stty raw -echo; trap 'exit 3' WINCH; echo ready; while :; do sleep 0.1; done";
-    let (process, _) = session.exec(terminal(&["sh", "-c", raw])).await;
+/// A client of a program that says that it is ready and then reads nothing of what has been typed.
+async fn stuck(session: &Session, program: &str) -> Attachment {
+    let raw = format!("stty raw -echo; {program}");
+    let (process, _) = session.exec(terminal(&["sh", "-c", &raw])).await;
     let mut client = session.attach_sized(&process, 1, 24, 80).await;
     client.sees("ready").await;
     fill(&client).await;
+    client
+}
+
+#[tokio::test]
+async fn the_engine_lets_go_of_a_program_that_did_not_read() {
+    let session = Session::shell().await;
+    let mut client = stuck(
+        &session,
+        "trap 'exit 3' WINCH; echo ready; while :; do sleep 0.1; done",
+    )
+    .await;
     client.resize(40, 100).await;
     assert_eq!(client.exited().await.exit_code, Some(3));
     // The container is as good as before.
@@ -198,10 +208,6 @@ async fn the_engine_lets_go_of_a_program_that_did_not_read() {
 #[tokio::test]
 async fn a_state_with_a_program_that_does_not_read_is_let_go() {
     let session = Session::shell().await;
-    let raw = "stty raw -echo; echo ready; exec sleep 600";
-    let (process, _) = session.exec(terminal(&["sh", "-c", raw])).await;
-    let mut client = session.attach_sized(&process, 1, 24, 80).await;
-    client.sees("ready").await;
-    fill(&client).await;
+    let _client = stuck(&session, "echo ready; exec sleep 600").await;
     session.close().await;
 }

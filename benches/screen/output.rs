@@ -30,8 +30,11 @@ const CHUNK: usize = 1000;
 /// The end of a text: letters that are nowhere else in it.
 const END: &str = "ZQZQ";
 
-/// How long the screen is looked at in a flood.
-const FLOOD: Duration = Duration::from_secs(5);
+/// Floods, one after another: what a flood begins with counts, too.
+const FLOODS: usize = 3;
+
+/// How long the screen is looked at in each.
+const FLOOD: Duration = Duration::from_secs(2);
 
 /// Looks of a text.
 const LOOKS: [&str; 2] = ["plain", "coloured"];
@@ -92,6 +95,17 @@ fn speak(bench: &Bench, window: &mut Window, who: &str, place: &str, texts: &Pat
             window.screen();
         }
     }
+    for _ in 0..FLOODS {
+        flood(window, who, place, texts)?;
+    }
+    Ok(())
+}
+
+/// Lets a shell print what time it is until it is stopped, and looks how old the newest time on the screen is.
+fn flood(window: &mut Window, who: &str, place: &str, texts: &Path) -> Result<()> {
+    // Without the times of the flood before.
+    window.send("clear\r")?;
+    window.settle(Duration::from_millis(300))?;
     window.send(&format!("sh {}\r", texts.join("flood").display()))?;
     let began = Instant::now();
     let mut seen = 0;

@@ -176,6 +176,14 @@ impl Terminal {
         snapshot::take(&self.emulator, &self.reader, max_scrollback_bytes)
     }
 
+    /// Another terminal with the same screen, cursor, colours and modes, which shows the same when both are fed with
+    /// text. It answers nothing, and costs as much as the screen, however long the scrollback is.
+    ///
+    /// It has no scrollback, no saved cursor, no other screen beneath the alternate one, and nothing for REP to repeat.
+    pub fn copy_for_text(&self) -> Self {
+        Self::restore(&snapshot::take_seen(&self.emulator, &self.reader), 0)
+    }
+
     /// A terminal as it was at a snapshot. It answers nothing.
     pub fn restore(snapshot: &Snapshot, scrollback_lines: usize) -> Self {
         let mut terminal = Terminal::new(snapshot.rows, snapshot.cols, scrollback_lines);

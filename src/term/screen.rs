@@ -147,7 +147,7 @@ impl Screen {
         let chunks = self.waiting.len() as u64;
         let from = newest.map_or(0, |back| chunks - 1 - back as u64);
         let preview = self.preview.get_or_insert_with(|| Preview {
-            terminal: Terminal::restore(&self.terminal.snapshot(0), 0),
+            terminal: self.terminal.copy_for_text(),
             next: self.first,
         });
         let seen = preview.next.saturating_sub(self.first);

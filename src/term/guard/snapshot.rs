@@ -51,6 +51,53 @@ pub(super) fn take(emulator: &Emulator, reader: &Reader, max_scrollback_bytes: u
     snapshot
 }
 
+/// What is seen of a terminal, and what text that follows depends on. It costs as much as the screen, whatever is above
+/// it: no copy is asked.
+pub(super) fn take_seen(emulator: &Emulator, reader: &Reader) -> Snapshot {
+    let (rows, cols) = emulator.caught.size();
+    let mut screen = catch(|| write_seen(emulator)).unwrap_or_default();
+    emulator.charsets.write(&mut screen);
+    screen.extend(reader.unfinished());
+    Snapshot {
+        rows,
+        cols,
+        alternate: emulator.caught.screen().alternate_screen(),
+        title: emulator.title.clone(),
+        scrollback: Vec::new(),
+        screen,
+    }
+}
+
+fn write_seen(emulator: &Emulator) -> Vec<u8> {
+    let screen = emulator.caught.screen();
+    let alternate = screen.alternate_screen();
+    let mut out = Vec::new();
+    if alternate {
+        out.extend(b"\x1b[?47h");
+    }
+    out.extend(screen.contents_formatted().bytes());
+    let (row, col) = screen.cursor_position();
+    write_cursor(screen, row, col, 0, &mut out);
+    emulator.keyboard.write(alternate, &mut out);
+    write_modes(emulator, &mut out);
+    out
+}
+
+/// Colours of what is written next, and modes.
+fn write_modes(emulator: &Emulator, out: &mut Vec<u8>) {
+    let screen = emulator.caught.screen();
+    out.extend(screen.attributes_formatted().bytes());
+    out.extend(screen.input_mode_formatted().bytes());
+    for (mode, on) in [
+        ("1004", emulator.focus_events),
+        ("2026", emulator.synchronized),
+    ] {
+        if on {
+            out.extend(format!("\x1b[?{mode}h").bytes());
+        }
+    }
+}
+
 fn write(emulator: &Emulator, max_scrollback_bytes: usize) -> (Vec<u8>, Vec<u8>) {
     let screen = emulator.caught.screen();
     let (rows, cols) = screen.size();
@@ -70,16 +117,7 @@ fn write(emulator: &Emulator, max_scrollback_bytes: usize) -> (Vec<u8>, Vec<u8>)
         write_grid(main.screen(), &emulator.saved_charsets, &mut out);
         emulator.keyboard.write(true, &mut out);
     }
-    out.extend(screen.attributes_formatted().bytes());
-    out.extend(screen.input_mode_formatted().bytes());
-    for (mode, on) in [
-        ("1004", emulator.focus_events),
-        ("2026", emulator.synchronized),
-    ] {
-        if on {
-            out.extend(format!("\x1b[?{mode}h").bytes());
-        }
-    }
+    write_modes(emulator, &mut out);
     (scrollback, out)
 }
 

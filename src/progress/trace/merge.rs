@@ -290,7 +290,7 @@ impl Trace {
                 };
                 let latest = step
                     .latest()
-                    .map_or(0, |i| i.stop.unwrap_or(i.start) - i.start);
+                    .map_or(0, |i| i.stop.unwrap_or(i.start).saturating_sub(i.start));
                 let text = missing.sentence();
                 step.missing.push(text.clone());
                 changes.push(Change::Log(

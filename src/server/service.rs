@@ -366,10 +366,8 @@ impl Controller for Service {
         &self,
         request: Request<ExecRequest>,
     ) -> Result<Response<ExecResponse>, Status> {
-        {
-            let by = describe(&peer(&request));
-            self.start(request.into_inner(), Some(by)).await
-        }
+        let by = describe(&peer(&request));
+        self.start(request.into_inner(), Some(by)).await
     }
 
     async fn log(&self, request: Request<LogRequest>) -> Result<Response<LogResponse>, Status> {

@@ -1,26 +1,25 @@
-//! Where the context and the Dockerfile are: a directory, a URL, or standard input.
+//! What a build reads, and where it is: the context (a directory, a URL, or standard input), the named contexts,
+//! and the Dockerfile.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::{self, Cursor, Read, Write};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
-use prost::Message;
 use tempfile::TempDir;
 
 use super::options::BuildOptions;
 use super::prepare::{Refusal, Surroundings};
 use super::suggest::nearest;
 use crate::engine::callbacks::content::layout;
-use crate::engine::vertex::digest;
 use crate::proto::pb;
+
+mod dockerfile;
 
 /// Name of the local source that holds the Dockerfile.
 const DOCKERFILE: &str = "dockerfile";
 /// Name of the local source that is the context.
 const CONTEXT: &str = "context";
-/// Most bytes of a Dockerfile on standard input.
-const LARGEST_DOCKERFILE: u64 = 16 << 20;
 /// Bytes that tell what standard input is: one header of a tar archive.
 const HEADER: usize = 512;
 
@@ -79,7 +78,7 @@ pub fn find(options: &BuildOptions, around: &mut Surroundings<'_>) -> Result<Sou
             || "/".to_owned(),
             |name| name.to_string_lossy().into_owned(),
         );
-        local_dockerfile(options, around, &dir, &mut sources)?;
+        dockerfile::local(options, around, &dir, &mut sources)?;
         sources.dirs.push((CONTEXT.to_owned(), dir.clone()));
         sources.context = Some(dir);
     } else if is_remote(&options.context) {
@@ -183,10 +182,10 @@ fn from_remote(
             attrs.insert("filename".to_owned(), "Dockerfile".to_owned());
         }
         Some("-") => {
-            let text = dockerfile_from_stdin(around)?;
-            temporary_dockerfile(&text, sources)?;
+            let text = dockerfile::from_stdin(around)?;
+            dockerfile::temporary(&text, sources)?;
         }
-        Some(url) if is_http(url) => {
+        Some(url) if dockerfile::is_http(url) => {
             return Err(Refusal(format!(
                 "a Dockerfile from {url} cannot be used with a context from {}; give a local context or use -f -",
                 options.context
@@ -197,10 +196,6 @@ fn from_remote(
         }
     }
     Ok(())
-}
-
-fn is_http(text: &str) -> bool {
-    text.starts_with("http://") || text.starts_with("https://")
 }
 
 fn from_stdin(
@@ -218,7 +213,7 @@ fn from_stdin(
     sources.key = "stdin".to_owned();
     if is_archive(&header) {
         let name = match options.dockerfile.as_deref() {
-            Some(url) if is_http(url) => {
+            Some(url) if dockerfile::is_http(url) => {
                 return Err(Refusal(format!(
                     "a Dockerfile from {url} cannot be used with an archive on standard input"
                 )));
@@ -237,8 +232,8 @@ fn from_stdin(
             "ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles".to_owned(),
         ));
     }
-    let text = read_dockerfile(Cursor::new(header).chain(stdin))?;
-    temporary_dockerfile(&text, sources)?;
+    let text = dockerfile::read(Cursor::new(header).chain(stdin))?;
+    dockerfile::temporary(&text, sources)?;
     let empty = temp_dir()?;
     sources
         .dirs
@@ -283,198 +278,11 @@ fn is_tar(header: &[u8]) -> bool {
     sum == stated && block.first() != Some(&0)
 }
 
-fn local_dockerfile(
-    options: &BuildOptions,
-    around: &mut Surroundings<'_>,
-    context: &Path,
-    sources: &mut Sources,
-) -> Result<(), Refusal> {
-    let path = match options.dockerfile.as_deref() {
-        None => {
-            let upper = context.join("Dockerfile");
-            let lower = context.join("dockerfile");
-            if !exists(&upper) && exists(&lower) {
-                lower
-            } else {
-                upper
-            }
-        }
-        Some("-") => {
-            let text = dockerfile_from_stdin(around)?;
-            return temporary_dockerfile(&text, sources);
-        }
-        Some(url) if is_http(url) => {
-            sources
-                .attrs
-                .insert("filename".to_owned(), "Dockerfile".to_owned());
-            sources
-                .inputs
-                .insert(DOCKERFILE.to_owned(), http_source(url, "Dockerfile"));
-            return Ok(());
-        }
-        Some(path) => around.cwd.join(path),
-    };
-    let shown = options
-        .dockerfile
-        .clone()
-        .unwrap_or_else(|| format!("{}/Dockerfile", options.context.trim_end_matches('/')));
-    let (Some(name), Some(parent)) = (path.file_name().and_then(|n| n.to_str()), path.parent())
-    else {
-        return Err(Refusal(format!(
-            "failed to read dockerfile: {shown:?} is no file name"
-        )));
-    };
-    match fs::metadata(&path) {
-        Ok(meta) if meta.is_dir() => {
-            return Err(Refusal(format!(
-                "failed to read dockerfile: {shown} is a directory"
-            )));
-        }
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let within = context.join(&shown);
-            let hint = if options.dockerfile.is_none() {
-                other_dockerfiles(context, &options.context)
-            } else if within.is_file() {
-                let within = Path::new(&options.context).join(&shown);
-                format!(" (did you mean {}?)", within.display())
-            } else {
-                near_path(&shown, &around.cwd, Path::is_file)
-            };
-            return Err(Refusal(format!(
-                "failed to read dockerfile: open {shown}: no such file or directory{hint}"
-            )));
-        }
-        Err(error) => {
-            return Err(Refusal(format!(
-                "failed to read dockerfile: open {shown}: {error}"
-            )));
-        }
-    }
-    let mut parent = fs::canonicalize(parent).unwrap_or_else(|_| parent.to_path_buf());
-    let mut name = name.to_owned();
-    // A link that leads out of the directory that is sent would lead nowhere.
-    if let Ok(real) = fs::canonicalize(&path)
-        && !real.starts_with(&parent)
-        && let (Some(real_name), Some(real_parent)) = (
-            real.file_name().and_then(|name| name.to_str()),
-            real.parent(),
-        )
-    {
-        name = real_name.to_owned();
-        parent = real_parent.to_path_buf();
-    }
-    sources.attrs.insert("filename".to_owned(), name.clone());
-    sources.dockerfile = Some(parent.join(&name));
-    sources.dirs.push((DOCKERFILE.to_owned(), parent));
-    Ok(())
-}
-
-/// `(did you mean -f …?)` with the files of a context that are Dockerfiles by their names.
-fn other_dockerfiles(dir: &Path, shown: &str) -> String {
-    let entries = fs::read_dir(dir).into_iter().flatten().take(1000);
-    let mut names: Vec<_> = entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| {
-            let lower = name.to_lowercase();
-            let is_dockerfile = lower.contains("dockerfile") || lower.contains("containerfile");
-            is_dockerfile && !lower.ends_with(".dockerignore") && dir.join(name).is_file()
-        })
-        .map(|name| format!("-f {}", Path::new(shown).join(name).display()))
-        .collect();
-    names.sort();
-    names.truncate(3);
-    if names.is_empty() {
-        String::new()
-    } else {
-        format!(" (did you mean {}?)", names.join(" or "))
-    }
-}
-
-fn exists(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok()
-}
-
-fn dockerfile_from_stdin(around: &mut Surroundings<'_>) -> Result<Vec<u8>, Refusal> {
-    read_dockerfile(around.stdin()?)
-}
-
-fn read_dockerfile(reader: impl Read) -> Result<Vec<u8>, Refusal> {
-    let mut text = Vec::new();
-    reader
-        .take(LARGEST_DOCKERFILE + 1)
-        .read_to_end(&mut text)
-        .map_err(|error| Refusal(format!("failed to read dockerfile from stdin: {error}")))?;
-    if text.len() as u64 > LARGEST_DOCKERFILE {
-        return Err(Refusal(format!(
-            "failed to read dockerfile from stdin: more than {} MiB, and no tar archive",
-            LARGEST_DOCKERFILE >> 20
-        )));
-    }
-    if text.is_empty() {
-        return Err(Refusal(
-            "failed to read dockerfile from stdin: it is empty".to_owned(),
-        ));
-    }
-    Ok(text)
-}
-
-fn temporary_dockerfile(text: &[u8], sources: &mut Sources) -> Result<(), Refusal> {
-    let dir = temp_dir()?;
-    fs::File::create(dir.path().join("Dockerfile"))
-        .and_then(|mut file| file.write_all(text))
-        .map_err(|error| Refusal(format!("cannot write {}: {error}", dir.path().display())))?;
-    sources
-        .attrs
-        .insert("filename".to_owned(), "Dockerfile".to_owned());
-    // With a remote context the frontend would look for the Dockerfile there.
-    sources
-        .attrs
-        .insert("dockerfilekey".to_owned(), DOCKERFILE.to_owned());
-    sources
-        .dirs
-        .push((DOCKERFILE.to_owned(), dir.path().to_path_buf()));
-    sources.temp.push(dir);
-    Ok(())
-}
-
 fn temp_dir() -> Result<TempDir, Refusal> {
     tempfile::Builder::new()
         .prefix("buildx-")
         .tempdir()
         .map_err(|error| Refusal(format!("cannot make a temporary directory: {error}")))
-}
-
-/// A definition of one file that the engine downloads.
-fn http_source(url: &str, filename: &str) -> pb::Definition {
-    let source = pb::Op {
-        op: Some(pb::op::Op::Source(pb::SourceOp {
-            identifier: url.to_owned(),
-            attrs: BTreeMap::from([("http.filename".to_owned(), filename.to_owned())]),
-        })),
-        ..Default::default()
-    }
-    .encode_to_vec();
-    let digest = digest(&source);
-    let last = pb::Op {
-        inputs: vec![pb::Input {
-            digest: digest.clone(),
-            index: 0,
-        }],
-        ..Default::default()
-    }
-    .encode_to_vec();
-    let name = format!("[internal] load remote Dockerfile {url}");
-    let metadata = pb::OpMetadata {
-        description: BTreeMap::from([("llb.customname".to_owned(), name)]),
-        caps: BTreeMap::from([("source.http".to_owned(), true)]),
-        ..Default::default()
-    };
-    pb::Definition {
-        def: vec![source, last],
-        metadata: BTreeMap::from([(digest, metadata)]),
-        source: None,
-    }
 }
 
 fn named(name: &str, place: &str, cwd: &Path, sources: &mut Sources) -> Result<(), Refusal> {

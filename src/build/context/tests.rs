@@ -1,5 +1,8 @@
+use prost::Message;
+
 use super::*;
 use crate::build::options::{BuildOptions, named_context};
+use crate::engine::vertex::digest;
 
 struct Around {
     dir: TempDir,
@@ -239,7 +242,7 @@ fn named_contexts() {
 fn layouts_as_named_contexts() {
     let around = Around::new();
     let layout = around.dir.path().join("lay");
-    let digest = super::digest(b"{}");
+    let digest = digest(b"{}");
     let blobs = layout.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();
     fs::write(blobs.join(digest.strip_prefix("sha256:").unwrap()), "{}").unwrap();

@@ -1,73 +1,21 @@
 //! Third stage: what was prepared and what the engine can do → one request. Pure.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use tempfile::TempDir;
 
 use super::context::Upload;
-use super::options::{Attests, HostTarget, Network, Platform, fields};
+use super::options::Platform;
 use super::outputs::{self, After, Sink};
 use super::prepare::{Prepared, Refusal};
-use crate::builder::node::{Driver, Node};
-use crate::engine::address::Transport;
-use crate::engine::control::Workers;
-use crate::proto::control::{CacheOptions, CacheOptionsEntry, SolveRequest};
+use crate::proto::control::SolveRequest;
 
-/// What matters about the engine.
-#[derive(Clone, Debug)]
-pub struct EngineFacts {
-    /// How it is run.
-    pub driver: Driver,
-    /// Whether it is the BuildKit inside dockerd.
-    pub dockerd: bool,
-    /// Whether images live in containerd's store (a BuildKit by itself always has all exporters).
-    pub containerd_store: bool,
-    /// Platforms that it builds for, its own first: `os/architecture[/variant]`.
-    pub platforms: Vec<String>,
-    /// The address of the machine that it runs on, as its steps see it.
-    pub host_gateway: Option<IpAddr>,
-    /// Whether one build can have several outputs (BuildKit 0.13).
-    pub several_exporters: bool,
-    /// Whether results go to docker's images when no output is named.
-    pub default_load: bool,
-    /// Whether the docker engine that images are loaded into has containerd's store.
-    pub load_as_oci: bool,
-    /// Whether steps need the host's network unless told otherwise.
-    pub default_network_host: bool,
-    /// The machine's id in shared keys.
-    pub node_id: String,
-}
+mod attributes;
+mod caches;
+mod facts;
 
-impl EngineFacts {
-    /// The facts about a connected engine; `several_exporters` is taken for granted and
-    /// `load_as_oci` is off.
-    pub fn new(
-        node: &Node,
-        workers: &Workers,
-        default_network_host: bool,
-        node_id: String,
-    ) -> Self {
-        let dockerd = matches!(node.transport, Transport::Docker(_));
-        let mut platforms = workers.platforms();
-        if !node.platforms.is_empty() {
-            platforms.clone_from(&node.platforms);
-        }
-        Self {
-            driver: node.driver,
-            dockerd,
-            containerd_store: !dockerd || workers.containerd_store(),
-            platforms,
-            host_gateway: workers.host_gateway_ip(),
-            several_exporters: true,
-            default_load: node.default_load(),
-            load_as_oci: false,
-            default_network_host,
-            node_id,
-        }
-    }
-}
+use attributes::{attestations, frontend, steps};
+pub use facts::EngineFacts;
 
 /// One build, as data: the request and what the callbacks need.
 #[derive(Debug)]
@@ -148,47 +96,12 @@ pub fn plan(prepared: Prepared, facts: &EngineFacts) -> Result<Plan, Refusal> {
     if graphdriver && cache_to.iter().any(|cache| cache.kind != "inline") {
         return Err(outputs::unsupported("Cache export"));
     }
-    let entry = |kind: &str, attrs: &BTreeMap<String, String>| CacheOptionsEntry {
-        r#type: kind.to_owned(),
-        attrs: attrs.clone().into_iter().collect(),
-    };
-    let imports: Vec<_> = cache_from
-        .iter()
-        .map(|cache| entry(&cache.kind, &cache.attrs))
-        .collect();
-    let mut exports: Vec<_> = cache_to
-        .iter()
-        .map(|cache| entry(&cache.kind, &cache.attrs))
-        .collect();
-    if build_args
-        .get("BUILDKIT_INLINE_CACHE")
-        .is_some_and(|value| fields::truth(value) == Some(true))
-        && !exports.iter().any(|cache| cache.r#type == "inline")
-    {
-        exports.push(entry("inline", &BTreeMap::new()));
-    }
-    if !imports.is_empty() {
-        let list: Vec<_> = cache_from
-            .iter()
-            .map(|cache| serde_json::json!({"Type": cache.kind, "Attrs": cache.attrs}))
-            .collect();
-        attrs.insert(
-            "cache-imports".into(),
-            serde_json::Value::from(list).to_string(),
-        );
+    let cache = caches::options(&cache_from, &cache_to, &build_args);
+    if let Some(list) = caches::attribute(&cache_from) {
+        attrs.insert("cache-imports".into(), list);
     }
     let mut after = outputs.after;
-    for cache in cache_to.iter().filter(|cache| cache.kind == "local") {
-        let dest = cache.attrs.get("dest").map(String::as_str).unwrap_or("");
-        let id = format!("local:{dest}");
-        if let Some((_, dir, _)) = cache_stores.iter().find(|(store, ..)| *store == id) {
-            let tag = cache.attrs.get("tag").map_or("latest", String::as_str);
-            after.push(After::CacheLayout {
-                dir: dir.clone(),
-                tag: tag.to_owned(),
-            });
-        }
-    }
+    after.extend(caches::layouts(&cache_to, &cache_stores));
 
     let mut entitlements = options.allow.clone();
     if attrs
@@ -226,11 +139,7 @@ pub fn plan(prepared: Prepared, facts: &EngineFacts) -> Result<Plan, Refusal> {
             frontend: frontend.to_owned(),
             frontend_attrs: attrs.into_iter().collect(),
             frontend_inputs: sources.inputs,
-            cache: Some(CacheOptions {
-                exports,
-                imports,
-                ..CacheOptions::default()
-            }),
+            cache: Some(cache),
             entitlements: entitlements.clone(),
             ..SolveRequest::default()
         },
@@ -265,118 +174,6 @@ fn platforms(asked: &[Platform], facts: &EngineFacts) -> Result<Vec<String>, Ref
         }
     }
     Ok(names)
-}
-
-/// The frontend, and the attributes that do not depend on the engine.
-fn frontend(prepared: &Prepared) -> (&'static str, BTreeMap<String, String>) {
-    let options = &prepared.options;
-    let mut attrs = prepared.sources.attrs.clone();
-    attrs.extend(prepared.vcs.clone());
-    let mut put = |key: String, value: String| {
-        attrs.insert(key, value);
-    };
-    if let Some(target) = &options.target {
-        put("target".into(), target.clone());
-    }
-    for (name, value) in &prepared.build_args {
-        put(format!("build-arg:{name}"), value.clone());
-    }
-    for (key, value) in &options.labels {
-        put(format!("label:{key}"), value.clone());
-    }
-    if options.no_cache {
-        put("no-cache".into(), String::new());
-    } else if !options.no_cache_filter.is_empty() {
-        put("no-cache".into(), options.no_cache_filter.join(","));
-    }
-    let arg = |name: &str| prepared.build_args.get(name);
-    if arg("BUILDKIT_MULTI_PLATFORM").is_some_and(|value| fields::truth(value) == Some(true)) {
-        put("multi-platform".into(), "true".into());
-    }
-    match arg("BUILDKIT_SYNTAX").map(|text| (text, text.split_whitespace().next())) {
-        Some((command, Some(source))) => {
-            put("source".into(), source.to_owned());
-            put("cmdline".into(), command.clone());
-            ("gateway.v0", attrs)
-        }
-        _ => ("dockerfile.v0", attrs),
-    }
-}
-
-/// `attest:*`: what was asked for, and the least provenance where the engine can make it.
-fn attestations(
-    prepared: &Prepared,
-    graphdriver: bool,
-) -> Result<BTreeMap<String, String>, Refusal> {
-    const PROVENANCE: &str = "provenance";
-    let asked: &Attests = &prepared.options.attests;
-    let mut attrs = BTreeMap::new();
-    for (kind, value) in asked {
-        if let Some(value) = value {
-            if graphdriver {
-                return Err(outputs::unsupported("Attestation"));
-            }
-            attrs.insert(format!("attest:{kind}"), value.clone());
-        }
-    }
-    if !graphdriver && !asked.contains_key(PROVENANCE) && !prepared.no_default_attestations {
-        attrs.insert(
-            format!("attest:{PROVENANCE}"),
-            "mode=min,inline-only=true".to_owned(),
-        );
-    }
-    Ok(attrs)
-}
-
-/// Attributes about how steps run and images are found.
-fn steps(prepared: &Prepared, facts: &EngineFacts) -> Result<BTreeMap<String, String>, Refusal> {
-    let options = &prepared.options;
-    let mut attrs = BTreeMap::new();
-    let mut put = |key: &str, value: String| {
-        attrs.insert(key.to_owned(), value);
-    };
-    match options.network {
-        Network::Host => put("force-network-mode", "host".into()),
-        Network::None => put("force-network-mode", "none".into()),
-        Network::Default if facts.default_network_host => {
-            put("force-network-mode", "host".into());
-        }
-        Network::Default => {}
-    }
-    let hosts = options
-        .hosts
-        .iter()
-        .map(|(name, target)| match (*target, facts.host_gateway) {
-            (HostTarget::Ip(ip), _) | (HostTarget::Gateway, Some(ip)) => Ok(format!("{name}={ip}")),
-            (HostTarget::Gateway, None) => Err(Refusal(format!(
-                "unable to derive the IP value for host-gateway ({name}): the {} builder does not tell its host's address; give the address itself",
-                facts.driver.name()
-            ))),
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    if !hosts.is_empty() {
-        put("add-hosts", fields::join(hosts));
-    }
-    if options.shm_size > 0 {
-        put("shm-size", options.shm_size.to_string());
-    }
-    if !options.ulimits.is_empty() {
-        let limits = options
-            .ulimits
-            .iter()
-            .map(|(name, (soft, hard))| format!("{name}={soft}:{hard}"));
-        put("ulimit", fields::join(limits));
-    }
-    if let Some(parent) = &options.cgroup_parent {
-        put("cgroup-parent", parent.clone());
-    }
-    if options.pull {
-        put("image-resolve-mode", "pull".into());
-    } else if facts.dockerd {
-        // The images of docker's store are the user's own: no registry is asked for them.
-        put("image-resolve-mode", "local".into());
-    }
-    Ok(attrs)
 }
 
 #[cfg(test)]

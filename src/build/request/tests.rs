@@ -4,6 +4,7 @@ use clap::Parser;
 
 use super::*;
 use crate::build::prepare::{Surroundings, prepare};
+use crate::builder::node::Driver;
 use crate::cli::{Cli, Command};
 
 fn facts(kind: &str) -> EngineFacts {

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::options::{OutputKind, fields, reference};
+use super::options::{BuildOptions, OutputKind, fields, reference};
 use super::prepare::{Place, PlacedOutput, Prepared, Refusal};
 use super::request::EngineFacts;
 use crate::proto::control;
@@ -91,21 +91,7 @@ pub fn plan(prepared: &Prepared, facts: &EngineFacts) -> Result<Outputs, Refusal
     };
     for mut output in wanted {
         let as_directory = output.as_directory();
-        let mut attrs = std::mem::take(&mut output.attrs);
-        let is_image = !matches!(output.kind, OutputKind::Local | OutputKind::Tar);
-        if is_image {
-            if !options.tags.is_empty() {
-                attrs.insert("name".to_owned(), fields::join(&options.tags));
-            }
-            for annotation in &options.annotations {
-                if annotation.on_index && graphdriver {
-                    return Err(Refusal(
-                        "index annotations not supported for single platform export".into(),
-                    ));
-                }
-                attrs.insert(annotation.attribute.clone(), annotation.value.clone());
-            }
-        }
+        let mut attrs = attributes(&mut output, options, graphdriver)?;
         let is_true = |attr: &str| attrs.get(attr).and_then(|v| fields::truth(v)) == Some(true);
         let push = is_true("push") || is_true("push-by-digest");
         let names: Vec<String> = attrs
@@ -147,22 +133,8 @@ pub fn plan(prepared: &Prepared, facts: &EngineFacts) -> Result<Outputs, Refusal
             }
             kind => kind.name(),
         };
-        match output.place {
-            Some(Place::Stdout) => plan.sinks.push((index, Sink::Stdout)),
-            Some(Place::Path(path)) if output.kind == OutputKind::Local => {
-                plan.sinks.push((index, Sink::Directory(path)));
-            }
-            Some(Place::Path(dir)) if as_directory => {
-                if plan.stores.iter().any(|(id, _)| id == EXPORT_STORE) {
-                    return Err(Refusal(
-                        "only one output with tar=false is possible in a build".into(),
-                    ));
-                }
-                plan.stores.push((EXPORT_STORE.to_owned(), dir.clone()));
-                plan.after.push(After::Layout { dir });
-            }
-            Some(Place::Path(path)) => plan.sinks.push((index, Sink::File(path))),
-            None => {}
+        if let Some(place) = output.place {
+            plan.receive(index, place, output.kind, as_directory)?;
         }
         let exporter = control::Exporter {
             r#type: kind.to_owned(),
@@ -178,6 +150,59 @@ pub fn plan(prepared: &Prepared, facts: &EngineFacts) -> Result<Outputs, Refusal
         ));
     }
     Ok(plan)
+}
+
+/// What an output is asked for, with what the flags add to each image.
+fn attributes(
+    output: &mut PlacedOutput,
+    options: &BuildOptions,
+    graphdriver: bool,
+) -> Result<BTreeMap<String, String>, Refusal> {
+    let mut attrs = std::mem::take(&mut output.attrs);
+    if matches!(output.kind, OutputKind::Local | OutputKind::Tar) {
+        return Ok(attrs);
+    }
+    if !options.tags.is_empty() {
+        attrs.insert("name".to_owned(), fields::join(&options.tags));
+    }
+    for annotation in &options.annotations {
+        if annotation.on_index && graphdriver {
+            return Err(Refusal(
+                "index annotations not supported for single platform export".into(),
+            ));
+        }
+        attrs.insert(annotation.attribute.clone(), annotation.value.clone());
+    }
+    Ok(attrs)
+}
+
+impl Outputs {
+    /// Arranges that what exporter `index` sends arrives at `place`.
+    fn receive(
+        &mut self,
+        index: usize,
+        place: Place,
+        kind: OutputKind,
+        as_directory: bool,
+    ) -> Result<(), Refusal> {
+        match place {
+            Place::Stdout => self.sinks.push((index, Sink::Stdout)),
+            Place::Path(path) if kind == OutputKind::Local => {
+                self.sinks.push((index, Sink::Directory(path)));
+            }
+            Place::Path(dir) if as_directory => {
+                if self.stores.iter().any(|(id, _)| id == EXPORT_STORE) {
+                    return Err(Refusal(
+                        "only one output with tar=false is possible in a build".into(),
+                    ));
+                }
+                self.stores.push((EXPORT_STORE.to_owned(), dir.clone()));
+                self.after.push(After::Layout { dir });
+            }
+            Place::Path(path) => self.sinks.push((index, Sink::File(path))),
+        }
+        Ok(())
+    }
 }
 
 /// Whether what `exporter` makes in docker's store is made already: a push stores the image, too.

@@ -10,7 +10,6 @@
 //! What the user chose (1 to 3) must answer: another engine is never taken silently. What nobody
 //! chose is passed over when it does not answer, and remembered for the error.
 
-use std::fmt;
 use std::time::Duration;
 
 use super::context::{self, ContextError, DEFAULT, DockerHost};
@@ -20,9 +19,13 @@ use crate::engine::address::{Address, Transport};
 use crate::engine::channel::{CONNECT_DEADLINE, ConnectError};
 use crate::engine::container;
 use crate::engine::control::{Engine, Workers};
-use crate::engine::dial::DialError;
 use crate::engine::embedded::{self, Lease};
 use crate::paths::{Env, Paths};
+
+mod tried;
+
+pub use tried::{NotFound, Tried};
+use tried::{docker_help, reason, unusable};
 
 /// Name of the builder that needs no running engine.
 pub const EMBEDDED: &str = "embedded";
@@ -47,55 +50,6 @@ pub struct Found {
     pub default_network_host: bool,
     /// Keeps the embedded engine from idling out; hold it as long as the engine is used.
     pub lease: Option<Lease>,
-}
-
-/// One thing that was tried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tried {
-    /// What was tried, with its address.
-    pub what: String,
-    /// Why it failed.
-    pub why: String,
-    /// What helps, as a command or in words.
-    pub help: Option<String>,
-}
-
-impl fmt::Display for Tried {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.why)?;
-        match &self.help {
-            Some(help) => write!(f, " ({help})"),
-            None => Ok(()),
-        }
-    }
-}
-
-/// No engine answered: everything that was tried, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NotFound {
-    /// At least one thing.
-    pub tried: Vec<Tried>,
-}
-
-impl fmt::Display for NotFound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let [one] = self.tried.as_slice() {
-            return one.fmt(f);
-        }
-        f.write_str("no BuildKit engine answered; tried in order:")?;
-        for tried in &self.tried {
-            write!(f, "\n  {tried}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for NotFound {}
-
-impl From<Tried> for NotFound {
-    fn from(tried: Tried) -> Self {
-        Self { tried: vec![tried] }
-    }
 }
 
 /// Finds and connects the engine for a build. `wanted` is the value of `--builder`.
@@ -453,48 +407,6 @@ async fn connect(node: Node, tell: Tell<'_>) -> Result<Found, ConnectError> {
         default_network_host: false,
         lease: None,
     })
-}
-
-/// The failure without the address, which the line begins with.
-fn reason(error: &ConnectError) -> String {
-    match error {
-        ConnectError::Dial(DialError::Connect { source, .. }) => source.to_string(),
-        other => other.to_string(),
-    }
-}
-
-fn unusable(what: &str, error: &ContextError) -> Tried {
-    Tried {
-        what: what.to_owned(),
-        why: error.to_string(),
-        help: None,
-    }
-}
-
-fn docker_help(host: &DockerHost, error: &ConnectError) -> Option<String> {
-    use std::io::ErrorKind;
-    let kind = match error {
-        ConnectError::Dial(DialError::Connect { source, .. }) => Some(source.kind()),
-        _ => None,
-    };
-    let local = matches!(host.address, Address::Unix(_));
-    match kind {
-        Some(ErrorKind::PermissionDenied) if local => {
-            Some("use sudo, or join docker's group: sudo usermod -aG docker $USER".into())
-        }
-        Some(ErrorKind::NotFound | ErrorKind::ConnectionRefused) if local && !host.explicit => {
-            Some("to use docker: sudo systemctl start docker".into())
-        }
-        _ if host.explicit => Some(format!(
-            "start it, or choose another: unset {}, or --builder embedded",
-            if host.origin == "DOCKER_HOST" {
-                "DOCKER_HOST"
-            } else {
-                "DOCKER_CONTEXT, docker context use default"
-            }
-        )),
-        _ => None,
-    }
 }
 
 /// What the container driver needs to know of a node of the store.

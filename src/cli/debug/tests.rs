@@ -2,8 +2,10 @@ use clap::Parser;
 
 use super::*;
 use crate::cli::{Cli, Command as Root};
+use crate::client::choice::ServerChoice;
 use crate::monitor::exec::Api;
 use crate::monitor::fake::{Canned, Fake};
+use crate::monitor::invoke::On;
 use crate::progress::settings::Kind;
 use crate::proto::controller::{Session, SessionState};
 

@@ -2,6 +2,7 @@
 
 mod beneath;
 mod codec;
+mod path;
 mod receive;
 mod sink;
 #[cfg(test)]

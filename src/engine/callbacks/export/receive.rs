@@ -7,9 +7,11 @@
 
 use super::beneath::{self, Draft, Meta, Root};
 use super::codec::{Packet, Stat};
+use super::path::{self, split};
 use crate::engine::callbacks::mode;
 use crate::proto::filesync as wire;
 use bytes::Bytes;
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque, hash_map::RandomState};
 use std::hash::BuildHasher;
 use std::io::{self, Write};
@@ -21,9 +23,6 @@ use wire::packet::PacketType;
 /// How many files are asked for and not yet complete. The engine reads four at a time; more asked
 /// ones only hide the way there and back.
 pub(crate) const WINDOW: usize = 128;
-
-/// Longest path, in bytes, that the kernel takes in one call (`PATH_MAX` less its NUL).
-const LONGEST_PATH: usize = 4095;
 
 /// Why a transfer was given up.
 #[derive(Debug, thiserror::Error)]
@@ -227,16 +226,7 @@ impl Receiver {
             name: shown(&path),
             why,
         };
-        check_path(&path).map_err(refuse)?;
-        match order(&self.last).cmp(order(&path)) {
-            std::cmp::Ordering::Less => {}
-            std::cmp::Ordering::Equal => return Err(refuse("it was sent twice")),
-            std::cmp::Ordering::Greater => return Err(refuse("it is out of order")),
-        }
-        let (parent, name) = split(&path);
-        if !is_self_or_ancestor(parent, &self.chain) {
-            return Err(refuse("its parent was not sent as a directory"));
-        }
+        let (parent, name) = self.fits(&path).map_err(refuse)?;
         let kind = stat.mode & mode::TYPE;
         let meta = Meta {
             mode: mode::permissions(stat.mode),
@@ -265,39 +255,11 @@ impl Receiver {
                     .map_err(self.write_error(&path))?;
             }
             0 | mode::FIFO if !stat.linkname.is_empty() => {
-                check_path(&stat.linkname).map_err(|_| {
-                    refuse("it is a hard link that leads outside of the destination")
-                })?;
-                if !self
-                    .linkable
-                    .contains(&self.hasher.hash_one(stat.linkname.as_ref()))
-                {
-                    return Err(refuse(
-                        "it is a hard link to a file that was not sent before",
-                    ));
-                }
-                self.links.push(HardLink {
-                    path: path.as_ref().into(),
-                    target: stat.linkname.as_ref().into(),
-                });
+                self.hard_link(&path, &stat.linkname).map_err(refuse)?;
             }
             0 => {
                 let size = u64::try_from(stat.size).map_err(|_| refuse("its size is negative"))?;
-                self.linkable.insert(self.hasher.hash_one(path.as_ref()));
-                let file = Pending {
-                    path: path.as_ref().into(),
-                    size,
-                    meta,
-                };
-                if size == 0 {
-                    self.place(Open {
-                        file,
-                        draft: None,
-                        written: 0,
-                    })?;
-                } else {
-                    self.waiting.push_back((id, file));
-                }
+                self.file(id, &path, size, meta)?;
             }
             mode::FIFO => {
                 self.linkable.insert(self.hasher.hash_one(path.as_ref()));
@@ -316,6 +278,53 @@ impl Receiver {
             .extend_from_slice(if kind == mode::DIR { &path } else { parent });
         self.last.clear();
         self.last.extend_from_slice(&path);
+        Ok(())
+    }
+
+    /// Parent and name of an entry that may come here.
+    fn fits<'a>(&self, path: &'a [u8]) -> Result<(&'a [u8], &'a [u8]), &'static str> {
+        path::check(path)?;
+        match path::order(&self.last).cmp(path::order(path)) {
+            Ordering::Less => {}
+            Ordering::Equal => return Err("it was sent twice"),
+            Ordering::Greater => return Err("it is out of order"),
+        }
+        let (parent, name) = split(path);
+        if !path::is_self_or_ancestor(parent, &self.chain) {
+            return Err("its parent was not sent as a directory");
+        }
+        Ok((parent, name))
+    }
+
+    fn hard_link(&mut self, path: &[u8], target: &[u8]) -> Result<(), &'static str> {
+        path::check(target)
+            .map_err(|_| "it is a hard link that leads outside of the destination")?;
+        if !self.linkable.contains(&self.hasher.hash_one(target)) {
+            return Err("it is a hard link to a file that was not sent before");
+        }
+        self.links.push(HardLink {
+            path: path.into(),
+            target: target.into(),
+        });
+        Ok(())
+    }
+
+    /// A regular file; without content it is complete at once.
+    fn file(&mut self, id: u32, path: &[u8], size: u64, meta: Meta) -> Result<(), ReceiveError> {
+        self.linkable.insert(self.hasher.hash_one(path));
+        let file = Pending {
+            path: path.into(),
+            size,
+            meta,
+        };
+        if size == 0 {
+            return self.place(Open {
+                file,
+                draft: None,
+                written: 0,
+            });
+        }
+        self.waiting.push_back((id, file));
         Ok(())
     }
 
@@ -395,49 +404,4 @@ impl Receiver {
         }
         Ok(())
     }
-}
-
-/// A path is relative, plain and in its shortest form.
-fn check_path(path: &[u8]) -> Result<(), &'static str> {
-    if path.is_empty() {
-        return Err("its name is empty");
-    }
-    if path.len() > LONGEST_PATH {
-        return Err("its path is too long");
-    }
-    if path.contains(&0) {
-        return Err("its name holds a NUL");
-    }
-    if path.starts_with(b"/") {
-        return Err("its path is absolute");
-    }
-    for name in path.split(|b| *b == b'/') {
-        match name {
-            b".." => return Err("it leads outside of the destination"),
-            b"" | b"." => return Err("its path has an empty part"),
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
-/// Parent directory (empty: the root) and name.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|b| *b == b'/') {
-        Some(at) => (&path[..at], &path[at + 1..]),
-        None => (&[], path),
-    }
-}
-
-fn is_self_or_ancestor(dir: &[u8], of: &[u8]) -> bool {
-    dir.is_empty()
-        || of
-            .strip_prefix(dir)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
-}
-
-/// Sort key of a path: byte order with `/` below every other byte, that is depth first.
-fn order(path: &[u8]) -> impl Iterator<Item = u16> + '_ {
-    path.iter()
-        .map(|b| if *b == b'/' { 0 } else { u16::from(*b) + 1 })
 }

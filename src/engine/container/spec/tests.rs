@@ -12,7 +12,7 @@ fn node(opts: &[(&str, &str)]) -> Spec {
 }
 
 fn made(opts: &[(&str, &str)]) -> Result<ContainerCreateBody, String> {
-    body("buildx_buildkit_b0", IMAGE, &node(opts)).map_err(|error| error.to_string())
+    body(&node(opts)).map_err(|error| error.to_string())
 }
 
 #[test]

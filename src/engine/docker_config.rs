@@ -3,24 +3,17 @@
 //! Nothing secret is in any `Debug` output or error of this file.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
+mod helper;
+
 /// What Docker Hub's login is filed under.
 const HUB: &str = "https://index.docker.io/v1/";
-
-/// How long a credential helper may take. Some ask a person to unlock a key ring.
-const HELPER: Duration = Duration::from_secs(50);
-
-/// The user name by which a helper marks an identity token.
-const TOKEN_USER: &str = "<token>";
 
 /// Why credentials cannot be had; one line.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -208,95 +201,9 @@ impl DockerConfig {
         })
     }
 
-    /// Runs `docker-credential-NAME get`.
     fn ask(&self, name: &str, server: &str) -> Result<Credentials, ConfigError> {
-        let program = format!("docker-credential-{name}");
-        let failed = |why: String| ConfigError(format!("{program}: {why}"));
-        if name.contains('/') {
-            return Err(ConfigError(format!("{name:?} is no credential helper")));
-        }
         let _one_at_a_time = self.helpers.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut command = Command::new(
-            self.locate(&program)
-                .unwrap_or_else(|| program.clone().into()),
-        );
-        command
-            .arg("get")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        if let Some(path) = &self.search_path {
-            command.env("PATH", path);
-        }
-        let mut child = command
-            .spawn()
-            .map_err(|error| failed(format!("{error}; is it installed?")))?;
-        if let Some(mut stdin) = child.stdin.take() {
-            // A helper that does not read its input still answers, or fails, by itself.
-            let _ = writeln!(stdin, "{server}");
-        }
-        let pid = child.id();
-        let (done, watched) = std::sync::mpsc::channel::<()>();
-        let watchdog = std::thread::spawn(move || {
-            let late =
-                watched.recv_timeout(HELPER) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
-            if late
-                && let Some(pid) = i32::try_from(pid)
-                    .ok()
-                    .and_then(rustix::process::Pid::from_raw)
-            {
-                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-            }
-            late
-        });
-        let output = child.wait_with_output();
-        drop(done);
-        if watchdog.join().unwrap_or_default() {
-            return Err(failed(format!("no answer within {} s", HELPER.as_secs())));
-        }
-        let output = output.map_err(|error| failed(error.to_string()))?;
-        if !output.status.success() {
-            // By convention the reason is on standard output.
-            let reason = String::from_utf8_lossy(&output.stdout);
-            let reason = reason.trim();
-            if reason.contains("credentials not found") || reason.contains("no credentials") {
-                return Ok(Credentials::default());
-            }
-            let reason: String = reason
-                .chars()
-                .filter(|c| !c.is_control())
-                .take(200)
-                .collect();
-            return Err(failed(format!("failed ({}): {reason}", output.status)));
-        }
-        #[derive(Deserialize)]
-        #[serde(rename_all = "PascalCase")]
-        struct Answer {
-            #[serde(default)]
-            username: String,
-            #[serde(default)]
-            secret: String,
-        }
-        let answer: Answer = serde_json::from_slice(&output.stdout)
-            .map_err(|_| failed("its answer is no JSON".into()))?;
-        Ok(if answer.username == TOKEN_USER {
-            Credentials {
-                identity_token: answer.secret,
-                ..Default::default()
-            }
-        } else {
-            Credentials {
-                username: answer.username,
-                password: answer.secret,
-                ..Default::default()
-            }
-        })
-    }
-
-    fn locate(&self, program: &str) -> Option<PathBuf> {
-        std::env::split_paths(self.search_path.as_ref()?)
-            .map(|directory| directory.join(program))
-            .find(|path| path.is_file())
+        helper::get(name, server, self.search_path.as_deref())
     }
 }
 

@@ -22,8 +22,10 @@
 //! The engine sees a fixed environment: `PATH`, `HOME`, and of the first client's only the variables
 //! that describe the machine's way to registries ([`NETWORK_VARIABLES`]).
 
+mod control;
 mod log;
 mod mounts;
+mod order;
 mod program;
 mod supervisor;
 
@@ -31,22 +33,21 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::UnixStream;
+use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-use super::address::{Address, Transport};
+use super::address::Transport;
 use super::control::{Engine, Workers};
-use crate::paths::private::{self, Refused};
-use crate::paths::server::SUN_PATH;
 use crate::paths::{EmbeddedPaths, Env, holders, lock};
 
+pub use control::Kind;
+use control::{Control, GREETING, LINE, Phase};
 pub(super) use log::visible;
+use order::Order;
 pub use program::{NETWORK_VARIABLES, Program};
 
 /// First argument of this program when it is started as the supervisor. Not for people.
@@ -71,11 +72,6 @@ const IDLE: Duration = Duration::from_secs(30 * 60);
 const START: Duration = Duration::from_secs(60);
 /// How long an engine that is asked to stop may take, before it is killed.
 const STOP: Duration = Duration::from_secs(20);
-/// How long a supervisor may take to say its first word. Whoever does not hear it kills the engine
-/// in the end, so this is far beyond what a busy machine needs.
-const GREETING: Duration = Duration::from_secs(10);
-/// Longest line of the control protocol, in bytes.
-const LINE: u64 = 64 << 10;
 
 /// Why there is no embedded engine.
 #[derive(Debug, thiserror::Error)]
@@ -141,48 +137,6 @@ impl EmbeddedError {
         })
     }
 }
-
-/// What the supervisor tells its clients, one JSON object per line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Phase {
-    /// The engine does not answer yet.
-    Starting,
-    /// It answers.
-    Ready {
-        /// How it is spoken to.
-        kind: Kind,
-        /// How many other clients there are.
-        others: usize,
-    },
-    /// It will not answer.
-    Failed { reason: String, log: Vec<String> },
-    /// It is being stopped.
-    Stopping,
-}
-
-/// How an engine is spoken to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// dockerd.
-    Docker,
-    /// buildkitd.
-    Buildkit,
-}
-
-impl Kind {
-    fn transport(self, paths: &EmbeddedPaths) -> Transport {
-        let address = Address::Unix(paths.engine_socket());
-        match self {
-            Kind::Docker => Transport::Docker(address),
-            Kind::Buildkit => Transport::Direct(address),
-        }
-    }
-}
-
-/// What a client asks of the supervisor.
-const STOP_REQUEST: &[u8] = b"stop\n";
 
 /// Keeps the embedded engine running as long as it is held.
 #[derive(Debug)]
@@ -319,137 +273,6 @@ async fn join(paths: &EmbeddedPaths) -> Result<Option<Started>, EmbeddedError> {
             Ok(None)
         }
     }
-}
-
-/// A connection to the supervisor, which has said its first word.
-#[derive(Debug)]
-struct Control {
-    stream: BufReader<UnixStream>,
-    phase: Phase,
-}
-
-impl Control {
-    async fn connect(paths: &EmbeddedPaths) -> Option<Self> {
-        let greet = async {
-            let stream = UnixStream::connect(paths.control_socket()).await.ok()?;
-            let mut control = Self {
-                stream: BufReader::new(stream),
-                phase: Phase::Starting,
-            };
-            control.phase = control.read().await?;
-            Some(control)
-        };
-        timeout(GREETING, greet).await.ok().flatten()
-    }
-
-    async fn read(&mut self) -> Option<Phase> {
-        let mut line = Vec::new();
-        (&mut self.stream)
-            .take(LINE)
-            .read_until(b'\n', &mut line)
-            .await
-            .ok()?;
-        serde_json::from_slice(&line).ok()
-    }
-
-    /// The first phase that is not `Starting`; `None` when the supervisor ends before.
-    async fn ready(&mut self) -> Option<Phase> {
-        let wait = async {
-            while self.phase == Phase::Starting {
-                self.phase = self.read().await?;
-            }
-            Some(self.phase.clone())
-        };
-        timeout(START + STOP, wait).await.ok().flatten()
-    }
-
-    /// Returns when the supervisor has ended or its time is over.
-    async fn ask_to_stop(&mut self) {
-        let ask = async {
-            self.stream.get_mut().write_all(STOP_REQUEST).await.ok()?;
-            while let Some(phase) = self.read().await {
-                self.phase = phase;
-            }
-            Some(())
-        };
-        let _ = timeout(STOP, ask).await;
-    }
-}
-
-/// Everything the supervisor needs to know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Order {
-    state: PathBuf,
-    run: PathBuf,
-    idle: Duration,
-    start: Duration,
-    program: Program,
-    #[serde(skip)]
-    env: Vec<(String, OsString)>,
-}
-
-impl Order {
-    fn new(paths: &EmbeddedPaths, env: &Env) -> Result<Self, EmbeddedError> {
-        let program = Program::find(env).ok_or(EmbeddedError::NoProgram)?;
-        if !rustix::process::geteuid().is_root() {
-            return Err(EmbeddedError::NotRoot(program.name()));
-        }
-        Ok(Self {
-            state: paths.state.clone(),
-            run: paths.run.clone(),
-            idle: duration(env, "BUILDX_EMBEDDED_IDLE", IDLE)?,
-            start: duration(env, "BUILDX_EMBEDDED_START", START)?,
-            env: program.environment(env),
-            program,
-        })
-    }
-
-    fn paths(&self) -> EmbeddedPaths {
-        EmbeddedPaths {
-            state: self.state.clone(),
-            run: self.run.clone(),
-        }
-    }
-
-    fn prepare(&self) -> Result<(), EmbeddedError> {
-        let paths = self.paths();
-        private_dir(&paths.state)?;
-        private_dir(&paths.run)?;
-        let longest = self.program.longest_socket(&paths);
-        if longest.as_os_str().len() > SUN_PATH {
-            return Err(EmbeddedError::Directory {
-                path: longest,
-                reason: format!(
-                    "a socket's path may have {SUN_PATH} bytes: set BUILDX_EMBEDDED to a shorter directory"
-                ),
-            });
-        }
-        Ok(())
-    }
-}
-
-fn duration(env: &Env, name: &'static str, default: Duration) -> Result<Duration, EmbeddedError> {
-    match env.get(name) {
-        None => Ok(default),
-        Some(value) => humantime::parse_duration(value).map_err(|_| EmbeddedError::Duration {
-            name,
-            value: value.to_owned(),
-        }),
-    }
-}
-
-/// Makes a directory that only we can enter, or checks that it is one.
-fn private_dir(dir: &Path) -> Result<(), EmbeddedError> {
-    private::make(dir).map_err(|refused| {
-        let reason = match refused {
-            Refused::Io { source, .. } => source.to_string(),
-            Refused::Unsafe { why, remedy, .. } => format!("{why}: {remedy}"),
-        };
-        EmbeddedError::Directory {
-            path: dir.to_owned(),
-            reason,
-        }
-    })
 }
 
 /// Starts the supervisor; returns when the engine answers.

@@ -1,10 +1,7 @@
 //! The process that the server is, in the background or in the foreground.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, Seek, Write};
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixStream;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -21,12 +18,14 @@ use super::log::Log;
 use super::order::{Answer, Order, SERVER};
 use super::{Life, idle, inherited, serve};
 use crate::config::Config;
+use crate::paths::Env;
 use crate::paths::server::ServerPaths;
-use crate::paths::{Env, holders, lock};
 use crate::server::{Server, Settings};
 
-/// How long a server that is ending may still hold the locks.
-const HANDOVER: Duration = Duration::from_secs(8);
+mod locks;
+
+use locks::Locks;
+
 /// How long builds, processes and engines get to end.
 const LEAVE: Duration = Duration::from_secs(15);
 /// How long open calls then get to end.
@@ -153,84 +152,6 @@ fn answer(answer: &Answer) {
 /// A crash of one task is a line in the log, and not more than that.
 fn log_panics(log: Log) {
     std::panic::set_hook(Box::new(move |panic| log.error(&panic.to_string())));
-}
-
-/// What a server holds for its life.
-struct Locks {
-    life: File,
-    _sessions: File,
-}
-
-impl Locks {
-    fn take(paths: &ServerPaths) -> Result<Self, NotStarted> {
-        let life = take(&paths.life_lock(), HANDOVER)?;
-        note(&life, paths);
-        let path = paths.sessions_lock();
-        let sessions = match take(&path, Duration::ZERO) {
-            Ok(sessions) => sessions,
-            Err(error) => {
-                if let Some(socket) = paths.elsewhere()
-                    && UnixStream::connect(&socket).is_ok()
-                {
-                    return Err(NotStarted::Elsewhere(socket));
-                }
-                match error {
-                    // It does not listen any more, so it is ending.
-                    NotStarted::Failed(_) => take(&path, HANDOVER)?,
-                    other => return Err(other),
-                }
-            }
-        };
-        note(&sessions, paths);
-        Ok(Self {
-            life,
-            _sessions: sessions,
-        })
-    }
-}
-
-impl Locks {
-    /// Whether the lock that we hold is still the one that others would take.
-    fn hold(&self, paths: &ServerPaths) -> bool {
-        let ours = self.life.metadata().map(|found| (found.dev(), found.ino()));
-        match (ours, listen::identity(&paths.life_lock())) {
-            (Ok(ours), Ok(found)) => ours == found,
-            _ => false,
-        }
-    }
-}
-
-fn take(path: &Path, wait: Duration) -> Result<File, NotStarted> {
-    lock::exclusive(path, wait).map_err(|error| {
-        if error.kind() != io::ErrorKind::TimedOut {
-            return NotStarted::failed("take the lock", path, &error);
-        }
-        let holder = holders::find(path)
-            .ok()
-            .and_then(|holders| Some(holders.first()?.pid));
-        let who = match holder {
-            Some(pid) => format!("process {}", pid.as_raw_nonzero()),
-            None => "a process of another container or machine".to_owned(),
-        };
-        NotStarted::Failed(format!(
-            "{who} has been holding {} and is no server that answers; end it with: buildx server stop",
-            path.display()
-        ))
-    })
-}
-
-/// A few words for people, and for [`ServerPaths::elsewhere`].
-fn note(mut lock: &File, paths: &ServerPaths) {
-    let text = format!(
-        "pid {}\nversion {}\nsocket {}\n",
-        std::process::id(),
-        env!("CARGO_PKG_VERSION"),
-        paths.socket().display()
-    );
-    let _ = lock
-        .set_len(0)
-        .and_then(|()| lock.rewind())
-        .and_then(|()| lock.write_all(text.as_bytes()));
 }
 
 /// Everything that a server needs before it runs.

@@ -5,20 +5,14 @@
 //! and `fg` do the same for a while.
 
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError, TryLockError};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::FutureExt;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::OFlags;
-use rustix::process::{Signal as Sig, getpid, getppid, getsid, kill_process};
-use rustix::termios::{
-    InputModes, LocalModes, OptionalActions, OutputModes, Termios, tcgetattr, tcgetwinsize,
-    tcsetattr,
-};
+use rustix::process::Signal as Sig;
+use rustix::termios::{tcgetattr, tcgetwinsize};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -27,20 +21,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::proto::controller::TerminalSize;
 use crate::term::blocking::blocking;
-use crate::term::guard;
 use crate::term::pass::Pass;
 
-/// Bytes of the keyboard that are read at once.
-const CHUNK: usize = 4096;
+mod fd;
+mod restore;
 
-/// How long leaving in order may take after a signal.
-const LAST_WORDS: Duration = Duration::from_secs(5);
-
-/// How long a terminal that shows much may take for the next piece.
-const SOON: Timespec = Timespec {
-    tv_sec: 0,
-    tv_nsec: 10_000_000,
-};
+pub use fd::{own_file, write_all};
+use fd::{read, write_soon};
+use restore::{Real, leave_on_signals, real, restore, restore_on_panic, set, stop_on_signal};
 
 /// Exit code of a process that SIGINT ended.
 pub const INTERRUPTED: u8 = 130;
@@ -75,22 +63,6 @@ pub enum Event {
     Continued,
     /// It is gone, or the process is asked to end.
     Gone,
-}
-
-/// What has to be put right at the end. Outside of [`Terminal`], because a panic hook and a signal
-/// need it, too.
-struct Real {
-    saved: Termios,
-    mode: Mode,
-    pass: Pass,
-    /// Undoes what a full-screen view has switched on.
-    undo: Vec<u8>,
-}
-
-static REAL: Mutex<Option<Real>> = Mutex::new(None);
-
-fn real() -> MutexGuard<'static, Option<Real>> {
-    REAL.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The terminal on standard input and output.
@@ -293,195 +265,4 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         restore();
     }
-}
-
-/// Puts everything right, for good.
-fn restore() {
-    let mut real = match REAL.try_lock() {
-        Ok(real) => real,
-        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-        // This thread may be the one that holds it, in a panic: better no filter than no end.
-        Err(TryLockError::WouldBlock) => return,
-    };
-    if let Some(mut real) = real.take() {
-        put_right(&mut real);
-    }
-}
-
-fn put_right(real: &mut Real) {
-    let _ = write_all(io::stdout().as_fd(), &real.pass.restore());
-    let _ = write_all(io::stdout().as_fd(), &real.undo);
-    set(&real.saved, Mode::Cooked);
-}
-
-fn set(saved: &Termios, mode: Mode) {
-    let mut wanted = saved.clone();
-    if mode != Mode::Cooked {
-        wanted.make_raw();
-    }
-    match mode {
-        Mode::Cooked | Mode::Raw => {}
-        Mode::Line => wanted.output_modes |= OutputModes::OPOST | OutputModes::ONLCR,
-        Mode::Echo => {
-            wanted.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
-            wanted.local_modes |= LocalModes::ECHO;
-            wanted.input_modes |= InputModes::ICRNL;
-        }
-    }
-    // Not "flush": what has been typed ahead is for whoever comes next.
-    while tcsetattr(io::stdin(), OptionalActions::Now, &wanted) == Err(rustix::io::Errno::INTR) {}
-}
-
-fn restore_on_panic() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            if !guard::will_be_caught() {
-                restore();
-            }
-            before(info);
-        }));
-    });
-}
-
-/// The first SIGTERM or SIGHUP asks to leave; when that takes too long, or another comes, the process
-/// ends.
-fn leave_on_signals(leave: &CancellationToken, gone_code: &Arc<AtomicU8>) -> io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    let (leave, gone_code) = (leave.clone(), Arc::clone(gone_code));
-    tokio::spawn(async move {
-        let code = tokio::select! {
-            _ = terminate.recv() => TERMINATED,
-            _ = hangup.recv() => HUNG_UP,
-        };
-        gone_code.store(code, Ordering::Release);
-        leave.cancel();
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-            () = tokio::time::sleep(LAST_WORDS) => {}
-        }
-        restore();
-        std::process::exit(code.into());
-    });
-    Ok(())
-}
-
-/// SIGTSTP: the terminal is put right, the process stops, and takes the terminal again when it goes
-/// on. The receiver is told then.
-fn stop_on_signal() -> io::Result<watch::Receiver<()>> {
-    let mut stop = signal(SignalKind::from_raw(Sig::TSTP.as_raw()))?;
-    let mut resume = signal(SignalKind::from_raw(Sig::CONT.as_raw()))?;
-    let (goes_on, continued) = watch::channel(());
-    tokio::spawn(async move {
-        while stop.recv().await.is_some() {
-            // Without a parent that could continue it, a stopped process stays so for ever.
-            if is_orphaned() {
-                continue;
-            }
-            if let Some(real) = real().as_mut() {
-                put_right(real);
-            }
-            while resume.recv().now_or_never().is_some() {}
-            // Another thread may take the signal, so this one runs on for a moment: what comes next has to wait.
-            if kill_process(getpid(), Sig::STOP).is_ok() {
-                resume.recv().await;
-            }
-            if let Some(real) = real().as_ref() {
-                set(&real.saved, real.mode);
-            }
-            if goes_on.send(()).is_err() {
-                break;
-            }
-        }
-    });
-    Ok(continued)
-}
-
-/// Whether nobody in this session could continue this process.
-fn is_orphaned() -> bool {
-    let parent = getppid().and_then(|parent| getsid(Some(parent)).ok());
-    parent != getsid(None).ok()
-}
-
-/// Writes to a file that does not block, as long as it takes more within [`SOON`]. Gives what is left: to hand the thread
-/// over costs more than that wait.
-fn write_soon<'b>(to: BorrowedFd<'_>, mut bytes: &'b [u8]) -> &'b [u8] {
-    while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => {
-                let polled = poll(&mut [PollFd::new(&to, PollFlags::OUT)], Some(&SOON));
-                if polled == Ok(0) {
-                    break;
-                }
-            }
-            Err(_) => break,
-        }
-    }
-    bytes
-}
-
-/// Opens a terminal again, as a file that does not block; `None` where that is not allowed. A file of its own: whether
-/// one blocks is a matter of all who have inherited it.
-pub fn own_file(terminal: BorrowedFd<'_>) -> Option<OwnedFd> {
-    let path = format!("/proc/self/fd/{}", terminal.as_raw_fd());
-    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, rustix::fs::Mode::empty()).ok()
-}
-
-/// Reads what has been typed; `None` when the keyboard is gone.
-///
-/// The file is not set to "non-blocking": that would also be true for the parent's shell. Readiness
-/// is asked for right before each read instead.
-async fn read(keyboard: &AsyncFd<OwnedFd>) -> Option<Bytes> {
-    loop {
-        let mut ready = keyboard.readable().await.ok()?;
-        let now = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        let fd = keyboard.get_ref();
-        match poll(&mut [PollFd::new(fd, PollFlags::IN)], Some(&now)) {
-            Ok(0) => {
-                ready.clear_ready();
-                continue;
-            }
-            Ok(_) => {}
-            Err(rustix::io::Errno::INTR) => continue,
-            Err(_) => return None,
-        }
-        let mut buffer = vec![0; CHUNK];
-        match rustix::io::read(fd, &mut buffer) {
-            Ok(0) => return None,
-            Ok(count) => {
-                buffer.truncate(count);
-                return Some(buffer.into());
-            }
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
-            Err(_) => return None,
-        }
-    }
-}
-
-/// Writes all of it, also where somebody has set the file to "non-blocking".
-///
-/// # Errors
-/// The file does not take it.
-pub fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> rustix::io::Result<()> {
-    while !bytes.is_empty() {
-        match rustix::io::write(to, bytes) {
-            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
-            Err(rustix::io::Errno::INTR) => {}
-            Err(rustix::io::Errno::AGAIN) => {
-                let _ = poll(&mut [PollFd::new(&to, PollFlags::OUT)], None);
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

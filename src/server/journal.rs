@@ -96,20 +96,8 @@ impl Journal {
     /// The file cannot be read, is no trace, or has a newer format.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let path = Arc::<Path>::from(path);
-        let survey = Survey::of(&path)?;
-        let (_, state) = watch::channel(survey.state);
+        let (_, state) = watch::channel(State::of(&path)?);
         Ok(Self { path, state })
-    }
-
-    /// Opens a trace that has no writer to write more. What the end of its server left of a record
-    /// is cut off, and a finished trace is open again.
-    ///
-    /// Blocks as [`Journal::open`].
-    ///
-    /// # Errors
-    /// As [`Journal::open`]; also when the trace is damaged or cannot be written.
-    pub fn resume(path: &Path) -> Result<(Writer, Self), Error> {
-        Writer::resume(path)
     }
 
     /// Number of records that can be read.
@@ -150,27 +138,19 @@ impl Journal {
     }
 }
 
-/// What a look at a trace without a writer found.
-struct Survey {
-    state: State,
-    index: Index,
-}
-
-impl Survey {
+impl State {
+    /// What a look at a trace without a writer finds.
     fn of(path: &Arc<Path>) -> Result<Self, Error> {
         let io = |source| Error::io("read", path, source);
         let file = Arc::new(File::open(path).map_err(io)?);
         let length = file.metadata().map_err(io)?.len();
         let mut index = Index::beside(path);
         if !frame::check_magic(path, &file, length)? {
-            return Ok(Self {
-                state: State::default(),
-                index,
-            });
+            return Ok(Self::default());
         }
         let (number, offset) = index.last(length);
         let mut cursor = Cursor::new(Arc::clone(path), file, number, offset);
-        let mut state = State::default();
+        let mut state = Self::default();
         loop {
             match cursor.step() {
                 Ok(Step::Record(_)) => {}
@@ -195,7 +175,7 @@ impl Survey {
         }
         state.records = cursor.number();
         state.end = cursor.offset();
-        Ok(Self { state, index })
+        Ok(state)
     }
 }
 

@@ -93,8 +93,7 @@ impl Index {
         Ok(())
     }
 
-    /// Forgets the entries behind the one that [`Index::last`] found, or all. They would be wrong once
-    /// other records are written.
+    /// Forgets the entries of an older trace.
     ///
     /// # Errors
     /// The file cannot be written.

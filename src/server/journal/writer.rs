@@ -1,7 +1,6 @@
 //! The one who appends to a trace.
 
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -11,7 +10,7 @@ use tokio::sync::watch;
 
 use super::frame::{self, MAGIC};
 use super::index::Index;
-use super::{Error, Journal, State, Survey};
+use super::{Error, Journal, State};
 
 /// Frames are gathered up to this size before they are written.
 const GATHER: usize = 256 << 10;
@@ -51,27 +50,6 @@ impl Writer {
             end: MAGIC.len() as u64,
             ..State::default()
         };
-        Ok(Self::at(path, file, index, state))
-    }
-
-    pub(super) fn resume(path: &Path) -> Result<(Self, Journal), Error> {
-        let path = Arc::<Path>::from(path);
-        let Survey { mut state, index } = Survey::of(&path)?;
-        if let Some(damage) = state.damage {
-            return Err(Error::damaged(&path, damage));
-        }
-        state.finished = false;
-        let mut open = || -> io::Result<File> {
-            index.cut()?;
-            let file = OpenOptions::new().write(true).open(&path)?;
-            file.set_len(state.end)?;
-            if state.end == 0 {
-                file.write_all_at(&MAGIC, 0)?;
-                state.end = MAGIC.len() as u64;
-            }
-            Ok(file)
-        };
-        let file = open().map_err(|source| Error::io("write", &path, source))?;
         Ok(Self::at(path, file, index, state))
     }
 

@@ -306,15 +306,13 @@ proptest! {
     fn a_trace_is_what_was_appended(acts in proptest::collection::vec(act(), 1..25), from in any::<proptest::sample::Index>()) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("t");
-        let (writer, mut journal) = Journal::create(&path).unwrap();
+        let (writer, journal) = Journal::create(&path).unwrap();
         let mut writer = Some(writer);
         let mut wanted: Vec<Vec<u8>> = Vec::new();
         for act in acts {
+            // What is broken off or finished stays so.
             if writer.is_none() {
-                let (new, handle) = Journal::resume(&path).unwrap();
-                prop_assert!(!handle.finished());
-                (writer, journal) = (Some(new), handle);
-                prop_assert_eq!(journal.len(), wanted.len() as u64);
+                break;
             }
             let at = wanted.len() as u64;
             let records = |lengths: Vec<usize>| -> Vec<Vec<u8>> {

@@ -208,7 +208,6 @@ struct Running {
 #[derive(Debug)]
 struct Held {
     engine: String,
-    session: String,
     step: Step,
     uncached: bool,
     yields: mpsc::Sender<Yield>,
@@ -357,7 +356,6 @@ impl Holds {
         let number = Self::number(&mut inner);
         let held = Held {
             engine: engine.to_owned(),
-            session: session.to_owned(),
             step,
             uncached,
             yields,
@@ -365,16 +363,6 @@ impl Holds {
         inner.held.insert(number, held);
         let holds = Arc::clone(self);
         Ok(Entry { holds, number })
-    }
-
-    /// Sessions that hold a state, for tests and listings.
-    pub fn holders(&self) -> Vec<String> {
-        let inner = self.lock();
-        inner
-            .held
-            .values()
-            .map(|held| held.session.clone())
-            .collect()
     }
 }
 

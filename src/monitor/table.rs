@@ -42,17 +42,6 @@ pub enum Kind {
     Text,
 }
 
-/// When a command can be given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Needs {
-    /// Always.
-    Nothing,
-    /// With a current session.
-    Session,
-    /// With a current process, or one named.
-    Process,
-}
-
 /// A flag of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flag {
@@ -89,8 +78,6 @@ pub struct Spec {
     pub about: &'static str,
     /// More lines, for `help NAME`; may be empty.
     pub more: &'static str,
-    /// When it can be given.
-    pub needs: Needs,
 }
 
 const fn switch(long: &'static str, about: &'static str) -> Flag {
@@ -171,7 +158,6 @@ pub const COMMANDS: &[Spec] = &[
         )],
         about: "take up a session or a process",
         more: "Without an ID: the newest process of the current session. The ID of a session makes it the current one.",
-        needs: Needs::Nothing,
     },
     Spec {
         word: Word::Cancel,
@@ -183,7 +169,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "stop the build of the session; the session stays",
         more: "",
-        needs: Needs::Session,
     },
     Spec {
         word: Word::Detach,
@@ -195,7 +180,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "leave; the session and its processes live on",
         more: "",
-        needs: Needs::Nothing,
     },
     Spec {
         word: Word::Disconnect,
@@ -207,7 +191,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "end a session, or a process; asks when others use it",
         more: "Without an ID: the current session.",
-        needs: Needs::Nothing,
     },
     Spec {
         word: Word::Exec,
@@ -219,7 +202,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: PROCESS_FLAGS,
         about: "start a process in the session",
         more: "User, directory and variables are the step's or the image's unless a flag says otherwise.",
-        needs: Needs::Session,
     },
     Spec {
         word: Word::Exit,
@@ -231,7 +213,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "leave, and end the session that this monitor started",
         more: "A session that others use lives on; 'detach' leaves it alone in any case.",
-        needs: Needs::Nothing,
     },
     Spec {
         word: Word::Help,
@@ -243,7 +224,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "say what the commands do",
         more: "",
-        needs: Needs::Nothing,
     },
     Spec {
         word: Word::Inspect,
@@ -255,7 +235,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "show everything about a session",
         more: "",
-        needs: Needs::Nothing,
     },
     Spec {
         word: Word::Keep,
@@ -267,7 +246,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "keep the state of the build that long, such as 2h; 0 releases it",
         more: "",
-        needs: Needs::Session,
     },
     Spec {
         word: Word::Kill,
@@ -279,7 +257,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "end a process, or a session, at once and without asking",
         more: "Without an ID: the current process. 'shutdown' ends the server.",
-        needs: Needs::Process,
     },
     Spec {
         word: Word::List,
@@ -291,7 +268,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "list the sessions",
         more: "",
-        needs: Needs::Nothing,
     },
     Spec {
         word: Word::Logs,
@@ -303,7 +279,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "print the log of the build, or of the steps that match",
         more: "A STEP is its number (#7 or 7) or a part of its name.",
-        needs: Needs::Session,
     },
     Spec {
         word: Word::Ps,
@@ -315,7 +290,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "list the processes of the session",
         more: "",
-        needs: Needs::Session,
     },
     Spec {
         word: Word::Reload,
@@ -327,7 +301,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "build again with the same options, and start a process in the new state",
         more: "",
-        needs: Needs::Session,
     },
     Spec {
         word: Word::Rollback,
@@ -339,7 +312,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: PROCESS_FLAGS,
         about: "end all processes, throw their changes away, start again",
         more: "Nothing of it is remembered: the next rollback starts as this monitor did.",
-        needs: Needs::Session,
     },
     Spec {
         word: Word::Shutdown,
@@ -351,7 +323,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "end the server with all sessions; asks when others are connected",
         more: "",
-        needs: Needs::Nothing,
     },
     Spec {
         word: Word::Signal,
@@ -363,7 +334,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "send a signal, such as INT, TERM or HUP, to a process",
         more: "Without a PROCESS: the current one.",
-        needs: Needs::Process,
     },
     Spec {
         word: Word::Status,
@@ -375,7 +345,6 @@ pub const COMMANDS: &[Spec] = &[
         flags: &[],
         about: "say where this monitor is, and how the server does",
         more: "",
-        needs: Needs::Nothing,
     },
 ];
 

@@ -27,7 +27,6 @@ use self::sentences::Sentences;
 use self::settings::Kind;
 pub use self::settings::{Mode, Settings};
 pub use self::steps::ClientEvent;
-use self::steps::ClientSteps;
 use self::time::Nanos;
 use self::trace::Trace;
 use self::tty::{End, Tty};
@@ -87,7 +86,6 @@ pub struct Progress {
     /// Something has changed since the last draw.
     changed: bool,
     drawn: Option<Instant>,
-    client: ClientSteps,
     held: Vec<String>,
     failed: Option<io::Error>,
 }
@@ -124,7 +122,6 @@ impl Progress {
             out,
             changed: false,
             drawn: Some(Instant::now()),
-            client: ClientSteps::default(),
             held: Vec::new(),
             failed: None,
         }
@@ -189,12 +186,6 @@ impl Progress {
         {
             self.failed.get_or_insert(error);
         }
-    }
-
-    /// Something happened to the step of our own with that name.
-    pub fn client_step(&mut self, name: &str, event: ClientEvent<'_>) {
-        let message = self.client.event(name, event);
-        self.merge(&message, true);
     }
 
     /// A remark that is printed at the end, if the build goes well.

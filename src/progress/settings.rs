@@ -104,16 +104,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Settings for a mode and this process' environment and standard error.
-    ///
-    /// # Errors
-    /// One line: the mode is unknown or needs a terminal.
-    pub fn from_env(mode: Mode) -> Result<Self, String> {
-        use std::io::IsTerminal;
-        let terminal = std::io::stderr().is_terminal();
-        Settings::resolve(mode, |name| std::env::var(name).ok(), terminal)
-    }
-
     /// Settings for a mode and an environment; `terminal`: whether the output is one.
     ///
     /// # Errors

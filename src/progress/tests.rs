@@ -1,6 +1,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
+use crate::progress::steps::ClientSteps;
 use crate::progress::trace::tests::message;
 
 #[derive(Clone, Default)]
@@ -60,21 +61,18 @@ fn without_input_there_is_no_deadline() {
 #[test]
 fn a_step_of_our_own_is_a_step() {
     let (mut p, out) = progress(Kind::Plain);
-    p.client_step("importing to docker", ClientEvent::Started);
-    let part = |current, done| ClientEvent::Status {
-        id: "loading layer",
-        current,
-        total: 100,
-        done,
-    };
-    p.client_step("importing to docker", part(1, false));
-    p.client_step("importing to docker", ClientEvent::Log(b"hi\n"));
-    p.client_step("importing to docker", part(100, true));
-    p.client_step("importing to docker", ClientEvent::Completed);
+    let mut steps = ClientSteps::default();
+    for event in [
+        ClientEvent::Started,
+        ClientEvent::Log(b"hi\n"),
+        ClientEvent::Completed,
+    ] {
+        p.apply_local(&steps.event("importing to docker", event));
+    }
     p.draw().unwrap();
     assert_eq!(
         out.text(),
-        "#0 building with \"b^[[2J\" instance using remote driver\n\n#1 importing to docker\n#1 loading layer 100B / 100B done\n#1 0.000 hi\n#1 DONE 0.0s\n"
+        "#0 building with \"b^[[2J\" instance using remote driver\n\n#1 importing to docker\n#1 0.000 hi\n#1 DONE 0.0s\n"
     );
     assert!(p.trace().steps[0].local);
 }
@@ -82,8 +80,10 @@ fn a_step_of_our_own_is_a_step() {
 #[test]
 fn a_client_step_that_fails_is_reported() {
     let (mut p, out) = progress(Kind::Plain);
-    p.client_step("booting", ClientEvent::Started);
-    p.client_step("booting", ClientEvent::Failed("no image"));
+    let mut steps = ClientSteps::default();
+    for event in [ClientEvent::Started, ClientEvent::Failed("no image")] {
+        p.apply_local(&steps.event("booting", event));
+    }
     let error = BuildError::local("no image");
     p.finish(&Outcome::Failed {
         error: &error,

@@ -29,7 +29,7 @@ use crate::paths::Env;
 use crate::paths::server::ServerPaths;
 use crate::proto::controller::InfoResponse;
 use crate::proto::controller::controller_client::ControllerClient;
-use crate::server::{PROTOCOL, Server};
+use crate::server::Server;
 
 pub mod caller;
 pub mod choice;
@@ -45,7 +45,6 @@ pub mod signals;
 pub mod status;
 mod version;
 
-use choice::Use;
 pub use error::ConnectError;
 pub use local::{alone, in_process};
 
@@ -117,11 +116,6 @@ impl Client {
         }
     }
 
-    /// The version of the contract that both sides know.
-    pub fn protocol(&self) -> u32 {
-        self.info.protocol.min(PROTOCOL)
-    }
-
     /// Whether the server says that it has this feature.
     pub fn knows(&self, feature: &str) -> bool {
         self.info.features.iter().any(|known| known == feature)
@@ -167,30 +161,6 @@ pub async fn connect(
         tell(&warning);
     }
     Ok(client)
-}
-
-/// Gets a caller to the server that its choice means: one in the background, or the one that `local`
-/// makes for this process.
-///
-/// # Errors
-/// [`ConnectError`]
-pub async fn reach(
-    usage: Use,
-    options: &Options,
-    local: impl FnOnce() -> io::Result<Arc<Server>>,
-    tell: &mut (dyn FnMut(&str) + Send),
-) -> Result<Client, ConnectError> {
-    let options = Options {
-        launch: usage == Use::Launch,
-        ..options.clone()
-    };
-    if usage != Use::Never {
-        match connect(&options, tell).await {
-            Err(ConnectError::Absent { .. }) if usage == Use::IfRunning => {}
-            other => return other,
-        }
-    }
-    in_process(local().map_err(ConnectError::Local)?).await
 }
 
 /// The one who has the server's lock, whether it answers or not.

@@ -57,9 +57,6 @@ pub enum ConnectError {
         /// Where its last words are.
         log: PathBuf,
     },
-    /// The server in this process could not be made.
-    #[error("cannot run without a server: {0}")]
-    Local(#[source] std::io::Error),
     /// Another command has been starting it for too long.
     #[error("another command has been starting the buildx server for {} s; if none is, end it with: buildx server stop", .0.as_secs())]
     Busy(Duration),

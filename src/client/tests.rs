@@ -28,7 +28,6 @@ async fn a_server_in_this_process_answers_the_same_calls() {
     let life = Life::default();
     let client = in_process(server(dir.path(), &life)).await.unwrap();
     assert!(client.info.in_process);
-    assert_eq!(client.protocol(), PROTOCOL);
     assert_eq!(client.info.pid, std::process::id());
     assert_eq!(client.info.clients, 1);
     assert!(client.info.memory > 0);
@@ -46,21 +45,6 @@ async fn a_server_in_this_process_answers_the_same_calls() {
         .wait_for(std::collections::BTreeMap::is_empty)
         .await
         .unwrap();
-}
-
-#[tokio::test]
-async fn without_a_server_everything_happens_here() {
-    let dir = tempfile::tempdir().unwrap();
-    let options = Options::new(&Env::default(), Some(&dir.path().join("r")), None).unwrap();
-    let life = Life::default();
-    for usage in [Use::Never, Use::IfRunning] {
-        let local = || Ok(server(dir.path(), &life));
-        let client = reach(usage, &options, local, &mut |_| ()).await.unwrap();
-        assert!(client.info.in_process);
-    }
-    let broken = || Err(io::Error::other("no disk"));
-    let error = reach(Use::Never, &options, broken, &mut |_| ()).await;
-    assert!(error.unwrap_err().to_string().ends_with("no disk"));
 }
 
 #[tokio::test]

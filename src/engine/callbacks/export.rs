@@ -17,7 +17,6 @@ use receive::{Next, ReceiveError, Receiver};
 use sink::{ByteSink, Staged};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::io::Write;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +24,7 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::metadata::{KeyAndValueRef, MetadataMap};
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 /// Most bytes of one message; BuildKit cuts at 3 MiB and its own limit is 16 MiB.
@@ -39,11 +38,6 @@ pub enum ExportSink {
     Directory(PathBuf),
     /// A file that appears, whole, with [`Exports::commit`].
     File(PathBuf),
-    /// The program's standard output.
-    Stdout,
-    /// A writer that may block, such as a pipe. It is dropped at the end of the stream, also of one
-    /// that broke.
-    Writer(Box<dyn Write + Send>),
     /// A bounded channel, closed at the end of the stream; a stream that broke ends with an error.
     Stream(mpsc::Sender<std::io::Result<Bytes>>),
 }
@@ -53,8 +47,6 @@ impl std::fmt::Debug for ExportSink {
         match self {
             ExportSink::Directory(path) => f.debug_tuple("Directory").field(path).finish(),
             ExportSink::File(path) => f.debug_tuple("File").field(path).finish(),
-            ExportSink::Stdout => f.write_str("Stdout"),
-            ExportSink::Writer(_) => f.write_str("Writer"),
             ExportSink::Stream(_) => f.write_str("Stream"),
         }
     }
@@ -67,7 +59,6 @@ pub struct Exports(Arc<Shared>);
 struct Shared {
     /// By index in `SolveRequest.Exporters`; `None` after a byte sink was used.
     sinks: Mutex<BTreeMap<usize, Option<ExportSink>>>,
-    metadata: Mutex<BTreeMap<usize, BTreeMap<String, String>>>,
     mask: Mask,
     staged: Mutex<Vec<Staged>>,
     refusal: Mutex<Option<String>>,
@@ -93,20 +84,10 @@ impl Exports {
                     .map(|(index, sink)| (index, Some(sink)))
                     .collect(),
             ),
-            metadata: Mutex::default(),
             mask,
             staged: Mutex::default(),
             refusal: Mutex::default(),
         }))
-    }
-
-    /// What the engine said about the output of exporter `index`: `exporter-md-*` without that
-    /// prefix. Only newer engines say anything.
-    pub fn metadata(&self, index: usize) -> BTreeMap<String, String> {
-        lock(&self.0.metadata)
-            .get(&index)
-            .cloned()
-            .unwrap_or_default()
     }
 
     /// Puts the files that were received in place. To be called when the solve succeeded: an engine
@@ -172,31 +153,9 @@ impl Exports {
             Some(ExportSink::File(path)) => ByteSink::file(&path, self.0.mask).map_err(|why| {
                 Status::failed_precondition(format!("cannot write {path:?}: {why}"))
             })?,
-            Some(ExportSink::Stdout) => ByteSink::stdout()
-                .map_err(|why| Status::failed_precondition(format!("no standard output: {why}")))?,
-            Some(ExportSink::Writer(writer)) => ByteSink::Writer(writer),
             Some(ExportSink::Stream(stream)) => ByteSink::Stream(stream),
         };
         Ok(Opened::Bytes(sink))
-    }
-
-    fn remember(&self, index: usize, metadata: &MetadataMap) {
-        let said: BTreeMap<_, _> = metadata
-            .iter()
-            .filter_map(|entry| match entry {
-                KeyAndValueRef::Ascii(key, value) => Some((
-                    key.as_str().strip_prefix("exporter-md-")?.to_string(),
-                    value.to_str().ok()?.to_string(),
-                )),
-                KeyAndValueRef::Binary(..) => None,
-            })
-            .collect();
-        if !said.is_empty() {
-            lock(&self.0.metadata)
-                .entry(index)
-                .or_default()
-                .extend(said);
-        }
     }
 }
 
@@ -245,7 +204,6 @@ impl tonic::server::StreamingService<Bytes> for DiffCopy {
         let exports = self.0.clone();
         Box::pin(async move {
             let index = exports.index(request.metadata())?;
-            exports.remember(index, request.metadata());
             // Room for all that a Receiver may say unanswered, so that it never waits for the
             // engine to read while the engine waits for it.
             let (replies, out) = mpsc::channel(receive::WINDOW + 8);

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use std::fs::File;
 use std::io::{self, IoSlice, Write};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 use tokio::sync::mpsc;
@@ -14,8 +13,8 @@ use crate::paths::mask::Mask;
 /// as it was.
 pub(crate) enum ByteSink {
     File(NamedTempFile, PathBuf),
-    /// A pipe, a device, a terminal, a caller's writer: what was written cannot be taken back.
-    Writer(Box<dyn Write + Send>),
+    /// A pipe, a device, a terminal: what was written cannot be taken back.
+    Device(File),
     Stream(mpsc::Sender<io::Result<Bytes>>),
 }
 
@@ -32,7 +31,7 @@ impl ByteSink {
             Ok(there) if there.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
             Ok(there) if !there.is_file() => {
                 let file = File::options().write(true).open(&path)?;
-                return Ok(ByteSink::Writer(Box::new(file)));
+                return Ok(ByteSink::Device(file));
             }
             Ok(there) => mode = Some(there.permissions()),
             Err(_) => {}
@@ -49,17 +48,11 @@ impl ByteSink {
         Ok(ByteSink::File(temp, path))
     }
 
-    /// Standard output, past the line buffer that std puts before it.
-    pub fn stdout() -> io::Result<ByteSink> {
-        let fd = io::stdout().as_fd().try_clone_to_owned()?;
-        Ok(ByteSink::Writer(Box::new(File::from(fd))))
-    }
-
     /// Writes all chunks in as few calls as possible. Blocks.
     pub fn write(&mut self, chunks: Vec<Bytes>) -> io::Result<()> {
         match self {
             ByteSink::File(file, _) => write_all(file.as_file_mut(), &chunks),
-            ByteSink::Writer(writer) => write_all(writer, &chunks),
+            ByteSink::Device(writer) => write_all(writer, &chunks),
             ByteSink::Stream(stream) => {
                 for chunk in chunks {
                     stream
@@ -87,7 +80,7 @@ impl ByteSink {
                 temp: file.into_temp_path(),
                 path,
             })),
-            ByteSink::Writer(mut writer) => writer.flush().map(|()| None),
+            ByteSink::Device(mut writer) => writer.flush().map(|()| None),
             ByteSink::Stream(_) => Ok(None),
         }
     }
@@ -111,7 +104,7 @@ impl Staged {
     }
 }
 
-fn write_all(to: &mut (impl Write + ?Sized), chunks: &[Bytes]) -> io::Result<()> {
+fn write_all(to: &mut File, chunks: &[Bytes]) -> io::Result<()> {
     let mut slices: Vec<IoSlice<'_>> = chunks.iter().map(|chunk| IoSlice::new(chunk)).collect();
     let mut rest = slices.as_mut_slice();
     IoSlice::advance_slices(&mut rest, 0);

@@ -52,23 +52,6 @@ pub fn check(name: &str) -> Result<(), &'static str> {
     Err(FORMAT)
 }
 
-/// `name` with the parts that docker leaves out: `docker.io/library/` and `:latest`.
-///
-/// `name` must have passed [`check`].
-pub fn familiar_to_full(name: &str) -> String {
-    let (host, path) = match name.split_once('/') {
-        Some((host, path)) if is_host_like(host) => (host, path.to_owned()),
-        Some(_) => ("docker.io", name.to_owned()),
-        None => ("docker.io", format!("library/{name}")),
-    };
-    let last = path.rsplit('/').next().unwrap_or(&path);
-    if last.contains([':', '@']) {
-        format!("{host}/{path}")
-    } else {
-        format!("{host}/{path}:latest")
-    }
-}
-
 /// Splits a full or familiar name into repository and tag; a name without a tag has `latest`.
 pub fn repository_and_tag(name: &str) -> (&str, &str) {
     let name = name.split_once('@').map_or(name, |(name, _)| name);
@@ -192,10 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn full_names() {
-        assert_eq!(familiar_to_full("app"), "docker.io/library/app:latest");
-        assert_eq!(familiar_to_full("u/app:1"), "docker.io/u/app:1");
-        assert_eq!(familiar_to_full("h:5/app"), "h:5/app:latest");
+    fn repositories_and_tags() {
         assert_eq!(repository_and_tag("h:5/app"), ("h:5/app", "latest"));
         assert_eq!(repository_and_tag("h:5/app:x"), ("h:5/app", "x"));
     }

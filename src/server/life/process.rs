@@ -9,11 +9,10 @@ use std::time::Duration;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit, setsid, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::listen::{self, Socket};
+use super::listen::Socket;
 use super::log::Log;
 use super::order::{Answer, Order, SERVER};
 use super::{Life, idle, inherited, serve};
@@ -22,8 +21,10 @@ use crate::paths::Env;
 use crate::paths::server::ServerPaths;
 use crate::server::{Server, Settings};
 
+mod door;
 mod locks;
 
+use door::Door;
 use locks::Locks;
 
 /// How long builds, processes and engines get to end.
@@ -205,7 +206,7 @@ impl Start {
             config,
             log_path,
             log,
-            mut socket,
+            socket,
             locks,
         } = self;
         let failed = |what: &str, error: io::Error| NotStarted::Failed(format!("{what}: {error}"));
@@ -227,16 +228,8 @@ impl Start {
         })
         .map_err(|error| NotStarted::Failed(format!("cannot open the sessions: {error}")))?;
         let (accepted, connections) = mpsc::channel(16);
-        let accept = |socket: &Socket| -> io::Result<JoinHandle<()>> {
-            let listener = socket.listener()?;
-            let (life, log, accepted) = (life.clone(), log.clone(), accepted.clone());
-            Ok(tokio::spawn(listen::accept(listener, life, log, accepted)))
-        };
-        let mut accepting = accept(&socket).map_err(|error| failed("cannot listen", error))?;
-        // Without a watch the socket is only not put back.
-        let mut vanished = socket
-            .place()
-            .and_then(|(directory, _)| listen::watch(directory).ok());
+        let mut door = Door::open(socket, &paths, &locks, &life, &log, &accepted)
+            .map_err(|error| failed("cannot listen", error))?;
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = {
             let (server, connections) = (server.clone(), ReceiverStream::new(connections));
@@ -254,18 +247,10 @@ impl Start {
         ));
         ready();
 
-        let mut lost = false;
         let reason = loop {
-            let patience = if lost {
-                Some(Duration::ZERO)
-            } else {
-                config.idle_timeout
-            };
-            let name_gone = async {
-                match &mut vanished {
-                    Some(vanished) => vanished.recv().await,
-                    None => std::future::pending().await,
-                }
+            let patience = match door.is_lost() {
+                true => Some(Duration::ZERO),
+                false => config.idle_timeout,
             };
             tokio::select! {
                 reason = life.ended() => break reason,
@@ -274,36 +259,13 @@ impl Start {
                 () = idle::over(patience, &life, server.usage()) => {
                     break "nobody needed it any more".to_owned();
                 }
-                seen = name_gone => {
-                    if seen.is_none() {
-                        vanished = None;
-                    }
-                    if socket.is_there() || lost {
-                        continue;
-                    }
-                    // The holder of the lock, and nobody else, may bind the path.
-                    let bound = locks.hold(&paths).then(|| Socket::bind(&paths.socket()).ok());
-                    match bound.flatten().and_then(|new| Some((accept(&new).ok()?, new))) {
-                        Some((new_accepting, new)) => {
-                            log.warn("the socket was gone: made another one");
-                            accepting.abort();
-                            (accepting, socket) = (new_accepting, new);
-                        }
-                        None => {
-                            log.warn("the socket is gone: leaving when nobody needs this server");
-                            lost = true;
-                        }
-                    }
-                }
+                () = door.keep() => {}
             }
         };
         // For calls that ask whether the server takes new builds.
         life.end(&reason);
         log.info(&format!("leaving: {reason}"));
-        // A call of accept that is dropped closes its copy of the listener; the other one is closed here.
-        accepting.abort();
-        let _ = accepting.await;
-        socket.close();
+        door.close().await;
         let leave = async {
             if timeout(LEAVE, server.leave(&reason)).await.is_err() {
                 log.warn("not everything has ended in time");

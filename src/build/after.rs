@@ -5,17 +5,16 @@ use std::io::Write;
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::task::JoinHandle;
 use tonic::Code;
 
 use super::outputs::{After, to_push};
 use super::prepare::Refusal;
 use super::results::{self, Detail, Response, ResultFiles};
-use super::services::Caller;
+use super::services::{Caller, Loads};
 use super::witness::Teller;
 use crate::engine::address::Transport;
 use crate::engine::control::Engine;
-use crate::engine::docker::{self, ApiError};
+use crate::engine::docker;
 use crate::engine::gateway::{Gateway, Returned};
 use crate::engine::history;
 use crate::engine::id::new_id;
@@ -42,10 +41,7 @@ pub struct About<'a> {
 ///
 /// # Errors
 /// The engine's refusal.
-pub async fn loads(
-    loads: Vec<JoinHandle<Result<Vec<String>, ApiError>>>,
-    tell: &Teller<'_>,
-) -> Result<(), String> {
+pub async fn loads(loads: Loads, tell: &Teller<'_>) -> Result<(), String> {
     const STEP: &str = "importing to docker";
     for load in loads {
         tell.client_step(STEP, ClientEvent::Started);

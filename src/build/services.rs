@@ -29,6 +29,9 @@ use crate::paths::{Env, Paths};
 /// Chunks of an image archive that wait for the docker engine.
 const LOAD_QUEUE: usize = 16;
 
+/// Images on their way into a docker engine; each ends with the engine's words.
+pub type Loads = Vec<JoinHandle<Result<Vec<String>, ApiError>>>;
+
 /// The callbacks of a build, and what has to be done with them when it has succeeded.
 pub struct Services {
     /// To be served to the engine.
@@ -37,8 +40,8 @@ pub struct Services {
     pub unsent: Unsent,
     /// To be committed.
     pub exports: Exports,
-    /// Images on their way into a docker engine; each ends with the engine's words.
-    pub loads: Vec<JoinHandle<Result<Vec<String>, ApiError>>>,
+    /// To be waited for.
+    pub loads: Loads,
 }
 
 /// What belongs to the caller of one build, and is served to the engine for this build only.

@@ -16,13 +16,16 @@ use crate::build::after;
 use crate::build::drive::Job;
 use crate::build::explain;
 use crate::build::options::BuildOptions;
+use crate::build::outputs::After;
 use crate::build::prepare::Refusal;
 use crate::build::request::plan;
-use crate::build::results::Response;
-use crate::build::services::{self, Services};
+use crate::build::results::{Response, ResultFiles};
+use crate::build::services::{self, Loads, Services};
 use crate::build::witness::{Teller, Witness};
 use crate::builder::find::{self, Found};
 use crate::builder::node::Node;
+use crate::engine::callbacks::export::Exports;
+use crate::engine::callbacks::filesync::Unsent;
 use crate::engine::errors::{BuildError, CANCELED};
 use crate::engine::id::new_id;
 use crate::proto::controller::BuildHeader;
@@ -230,12 +233,8 @@ impl Build {
             Ok(solved) => solved,
             Err(Unsolved::Canceled) => return Err(End::Canceled),
             Err(Unsolved::Failed(mut error, held)) => {
-                if let Some(refusal) = exports.refusal() {
-                    error.message = refusal;
-                } else if error.message.ends_with(CANCELED)
-                    && let Some(reason) = unsent.reason()
-                {
-                    error.message = reason.to_owned();
+                if let Some(reason) = ours(&error, &exports, &unsent) {
+                    error.message = reason;
                 }
                 let scene = explain::Scene::of(&plan);
                 let hints = explained(&error, scene).await;
@@ -263,19 +262,13 @@ impl Build {
             build_ref: &build_ref,
         };
         // A push may take as long as the build, and can be stopped like it.
-        let finishing = async {
-            let failed = |error: String| End::from(Box::new(BuildError::local(error)));
-            let committed = tokio::task::spawn_blocking(move || exports.commit()).await;
-            committed
-                .map_err(|error| failed(error.to_string()))?
-                .map_err(|error| failed(format!("cannot write the result: {error}")))?;
-            after::loads(loads, &tell).await.map_err(failed)?;
-            after::finish(&about, &plan.after, &response, &tell).await?;
-            let warnings = || recorder.look(after::warnings);
-            let metadata = after::metadata(&about, &asked.files, &response, warnings).await;
-            asked.files.write(&response, &metadata)?;
-            Ok::<_, End>(())
-        };
+        let finishing = self.finish(
+            &about,
+            &asked.files,
+            (exports, loads),
+            &plan.after,
+            &response,
+        );
         self.unless_stopped(finishing).await?;
         if let Some(remark) = plan.warning_on_success.take() {
             tell.remark(remark);
@@ -287,6 +280,31 @@ impl Build {
             build_ref,
         };
         Ok((end, Some(Open::Success(Box::new(open)))))
+    }
+
+    /// What is left to do when the engine has answered: exported files are put in place, images loaded and pushed,
+    /// and what scripts read is written.
+    async fn finish(
+        &self,
+        about: &after::About<'_>,
+        files: &ResultFiles,
+        (exports, loads): (Exports, Loads),
+        afterwards: &[After],
+        response: &Response,
+    ) -> Result<(), End> {
+        let recorder = &self.around.recorder;
+        let tell = Teller::new(&**recorder);
+        let failed = |error: String| End::from(Box::new(BuildError::local(error)));
+        let committed = tokio::task::spawn_blocking(move || exports.commit()).await;
+        committed
+            .map_err(|error| failed(error.to_string()))?
+            .map_err(|error| failed(format!("cannot write the result: {error}")))?;
+        after::loads(loads, &tell).await.map_err(failed)?;
+        after::finish(about, afterwards, response, &tell).await?;
+        let warnings = || recorder.look(after::warnings);
+        let metadata = after::metadata(about, files, response, warnings).await;
+        files.write(response, &metadata)?;
+        Ok(())
     }
 
     /// What `work` comes to, unless the build is stopped meanwhile.
@@ -313,6 +331,14 @@ impl Build {
             }
         }
     }
+}
+
+/// Why this side broke the build off: an engine that loses the client's part of it says no more than that.
+fn ours(error: &BuildError, exports: &Exports, unsent: &Unsent) -> Option<String> {
+    exports.refusal().or_else(|| {
+        let canceled = error.message.ends_with(CANCELED);
+        canceled.then(|| unsent.reason().map(str::to_owned))?
+    })
 }
 
 /// Hints, off the async threads: they read the disk.

@@ -1,5 +1,8 @@
 use std::sync::{Arc, Mutex};
 
+use bollard_buildkit_proto::google::protobuf::Timestamp;
+use proptest::prelude::*;
+
 use super::*;
 use crate::progress::steps::ClientSteps;
 use crate::progress::trace::tests::message;
@@ -170,4 +173,73 @@ fn a_broken_writer_is_an_error_not_a_panic() {
     let mut p = Progress::new(&settings, Box::new(Broken), Header::default());
     p.apply(&message().vertex("a", Some(0), Some(1)).0);
     assert!(p.draw().is_err());
+}
+
+/// A time as no honest engine tells it, or any.
+fn absurd() -> impl Strategy<Value = Timestamp> {
+    let seconds = prop_oneof![
+        Just(i64::MIN),
+        Just(i64::MAX),
+        Just(0),
+        Just(1_700_000_000),
+        -20_000_000_000..20_000_000_000_i64,
+        any::<i64>(),
+    ];
+    (seconds, any::<i32>()).prop_map(|(seconds, nanos)| Timestamp { seconds, nanos })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+    #[test]
+    fn no_numbers_of_an_engine_break_a_printer(
+        kind in proptest::sample::select(&KINDS),
+        steps in proptest::collection::vec(
+            (0..3_usize, absurd(), proptest::option::of(absurd()), any::<bool>()), 1..6),
+        logs in proptest::collection::vec(
+            (0..3_usize, absurd(), prop_oneof![Just("200KiB/s"), Just("2MiB"), Just("900000GiB/s"), Just("")], 0..3_usize), 0..8),
+        amounts in proptest::collection::vec(
+            (0..3_usize, any::<i64>(), any::<i64>(), absurd(), proptest::option::of(absurd())), 0..4),
+    ) {
+        let digest = |number: usize| format!("sha256:{number}");
+        let (mut p, _) = progress(kind);
+        for (number, started, completed, failed) in steps {
+            let mut message = control::StatusResponse::default();
+            message.vertexes.push(control::Vertex {
+                digest: digest(number),
+                name: "step".into(),
+                started: Some(started),
+                completed,
+                error: if failed { "it broke".into() } else { String::new() },
+                ..Default::default()
+            });
+            for (number, time, limit, before) in &logs {
+                let mut msg = vec![b'x'; before * 102_400];
+                if !limit.is_empty() {
+                    msg.extend(format!("\n[output clipped, log limit {limit} reached]\n").bytes());
+                }
+                message.logs.push(control::VertexLog {
+                    vertex: digest(*number),
+                    timestamp: Some(*time),
+                    stream: 1,
+                    msg,
+                });
+            }
+            for (number, current, total, started, completed) in &amounts {
+                message.statuses.push(control::VertexStatus {
+                    id: "part".into(),
+                    vertex: digest(*number),
+                    current: *current,
+                    total: *total,
+                    timestamp: Some(*started),
+                    started: Some(*started),
+                    completed: *completed,
+                    ..Default::default()
+                });
+            }
+            p.apply(&message);
+            p.next_deadline();
+            p.draw().unwrap();
+        }
+        p.finish(&Outcome::Canceled).unwrap();
+    }
 }

@@ -1,5 +1,6 @@
 //! The owner of one process: its stream from the engine, what it has shown, and its viewers.
 
+mod command;
 mod end;
 mod incoming;
 mod requests;
@@ -13,19 +14,19 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::{Status, Streaming};
 
+pub use command::{Command, Handle, Start};
 use end::Wrapper;
 
 use super::Settings;
 use super::container::{Container, reason};
 use super::counts::Counter;
-use super::input::{ClientInput, Writer};
+use super::input::Writer;
 use super::marker::Reports;
 use super::output::Output;
-use super::queue::Attached;
 use super::replay::{Replay, Stream};
 use super::viewers::{Viewers, cells};
 use crate::engine::gateway;
-use crate::proto::controller::{AttachStart, Client, Exited, Process, TerminalSize};
+use crate::proto::controller::{Exited, Process, TerminalSize};
 use crate::proto::gateway::ExecMessage;
 use crate::term::guard::Terminal;
 use crate::term::screen::Screen;
@@ -44,90 +45,6 @@ const WORDS: usize = 4 << 10;
 const KILL: Duration = Duration::from_secs(5);
 /// How long the end of a container may lag behind that of its processes.
 const LAG: Duration = Duration::from_secs(1);
-
-/// What a process can be asked for.
-pub enum Command {
-    /// A client attaches.
-    Attach {
-        /// As it came.
-        start: AttachStart,
-        /// Who it is.
-        client: Client,
-        /// What it will send.
-        input: ClientInput,
-        /// What it gets.
-        reply: oneshot::Sender<Result<Attached, Status>>,
-    },
-    /// A viewer types; answered when its size counts.
-    Lead {
-        /// Its number.
-        viewer: u64,
-        /// Told when it is done.
-        done: oneshot::Sender<()>,
-    },
-    /// A viewer's terminal has changed its size.
-    Resize {
-        /// Its number.
-        viewer: u64,
-        /// The new size.
-        size: TerminalSize,
-    },
-    /// A viewer sends a signal.
-    ViewerSignal {
-        /// Its number.
-        viewer: u64,
-        /// Name of the signal.
-        name: String,
-    },
-    /// A viewer leaves; what it typed has been handed on.
-    Detach {
-        /// Its number.
-        viewer: u64,
-    },
-    /// Somebody sends a signal; the name is known to be one.
-    Signal {
-        /// Name without SIG.
-        name: &'static str,
-        /// Who it is, in words.
-        who: String,
-        /// Whether it got there.
-        reply: oneshot::Sender<Result<(), Status>>,
-    },
-    /// Somebody kills the process.
-    Kill {
-        /// Who it is, in words.
-        who: String,
-        /// Told when it has ended.
-        reply: oneshot::Sender<()>,
-    },
-}
-
-/// The way to a process.
-#[derive(Clone, Debug)]
-pub struct Handle {
-    /// Requests.
-    pub commands: mpsc::Sender<Command>,
-    /// How it is now.
-    pub process: watch::Receiver<Process>,
-    /// Its container.
-    pub container: Arc<Container>,
-}
-
-/// What a process starts with.
-pub struct Start {
-    /// As it is listed.
-    pub process: Process,
-    /// The engine's side.
-    pub stream: gateway::Process,
-    /// Where it runs.
-    pub container: Arc<Container>,
-    /// Nonce of its wrapper; `None` runs without one.
-    pub nonce: Option<String>,
-    /// Whether it has a standard input.
-    pub stdin: bool,
-    /// Whether the output of its terminal is kept for those who want it raw.
-    pub raw: bool,
-}
 
 /// What a stream gives: a message, its end, or why it broke.
 type Read = Result<Option<ExecMessage>, Status>;

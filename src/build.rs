@@ -1,10 +1,10 @@
 //! From flags to one finished build.
 //!
-//! [`options`] says what was asked ([`flags`] reads it from words), [`prepare`] looks at the disk, [`request`] makes the one request
-//! to the engine out of both and of what the engine can do. [`beforehand`] looks for mistakes before a build is handed over. [`run`] leads from there to the exit code:
-//! [`services`] are the callbacks, [`mod@drive`] is the solve itself, [`after`] what remains to be done.
-//! [`results`] writes what scripts read afterwards, [`explain`] says more about a failure than the
-//! engine knows.
+//! [`beforehand`] looks for mistakes before a build is handed to the server, where [`crate::server::build`] leads through
+//! the rest: [`options`] says what was asked ([`flags`] reads it from words), [`prepare`] looks at the disk, [`request`]
+//! makes the one request to the engine out of both and of what the engine can do. [`services`] are the callbacks,
+//! [`mod@drive`] is the solve itself, [`after`] what remains to be done. [`results`] writes what scripts read afterwards,
+//! [`explain`] says more about a failure than the engine knows.
 
 pub mod after;
 pub mod beforehand;

@@ -13,10 +13,9 @@
 //! [`follow`] shows a build as the server tells it; [`caller`] collects what belongs to the user who
 //! asks; [`pipes`] carries standard input and output of a build; [`status`] puts refusals into words.
 //!
-//! Versions are negotiated, not compared: both sides use what both know ([`Client::protocol`],
-//! [`Client::knows`]), and an older server costs one line of warning. It is never replaced on the
-//! way: only a person ends what runs in it (`buildx server restart`), and one that is not needed
-//! leaves by itself.
+//! Versions are negotiated, not compared: both sides use what both know ([`Client::knows`]), and an older
+//! server costs one line of warning. It is never replaced on the way: only a person ends what runs in it
+//! (`buildx server restart`), and one that is not needed leaves by itself.
 
 use std::io;
 use std::path::{Path, PathBuf};

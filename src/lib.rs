@@ -23,7 +23,8 @@
 //! * [`paths`]: where state, sockets, locks and configuration live.
 //!
 //! Dependence goes one way: `paths`, `proto`, `signals`, `stream` ← `engine`, `builder`, `term` ← `progress` ← `build` ←
-//! `watch`, `server` ← `client` ← `monitor` ← `tui` ← `cli`. `tui` knows neither `server` nor `engine`.
+//! `watch`, `server` ← `client` ← `monitor` ← `tui` ← `cli`. `tui` knows neither `server` nor `engine`. Only `config` goes
+//! both ways: it checks the words of `monitor` and `tui`, and `server`, `client` and `cli` read what it has found.
 //!
 //! # Words
 //!

@@ -96,7 +96,7 @@ pub struct ProcessSpec {
     pub meta: pb::Meta,
     /// Allocate a terminal of this many rows and columns; output then comes on fd 1 only.
     pub tty: Option<(u32, u32)>,
-    /// Whether fd 0 is connected; it must be closed with [`Process::close_stdin`] in the end.
+    /// Whether fd 0 is connected; it must be closed with [`ProcessInput::close_stdin`] in the end.
     pub stdin: bool,
     /// Security mode of the step.
     pub security: pb::SecurityMode,

@@ -262,6 +262,25 @@ impl View {
         self.timeline.refresh(&self.build, &self.progress);
     }
 
+    /// How many steps are done, and how many are known: as its panes show them once its trace is read, else as the server
+    /// has counted them, for which the twins of other builds are steps of this one.
+    pub fn steps(&self) -> (usize, usize) {
+        let counts = self.progress.counts();
+        if counts.all > 0 {
+            return (counts.done, counts.all);
+        }
+        (
+            self.session.steps_done as usize,
+            self.session.steps as usize,
+        )
+    }
+
+    /// The same in percent; `None` while no step is known.
+    pub fn percent(&self) -> Option<usize> {
+        let (done, all) = self.steps();
+        (done * 100).checked_div(all)
+    }
+
     /// Its name, or the beginning of its id.
     pub fn name(&self) -> String {
         name(&self.session)

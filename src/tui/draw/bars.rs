@@ -22,17 +22,12 @@ fn summary(app: &App, view: &View) -> String {
     let state = state_word(session);
     // Counted when the state changes, so that drawing does not go through the steps.
     let Counts {
-        all,
-        done,
         cached,
         errors,
         warnings,
+        ..
     } = view.progress.counts();
-    let (done, all) = if all == 0 {
-        (session.steps_done as usize, session.steps as usize)
-    } else {
-        (done, all)
-    };
+    let (done, all) = view.steps();
     let steps = &view.build.trace.steps;
     let mut words = vec![state.to_owned()];
     if session.state() == SessionState::Failed
@@ -158,13 +153,8 @@ fn strip_room(app: &App, place: Rect) -> usize {
 fn tab(app: &App, index: usize, view: &View) -> String {
     let theme = &app.setup.theme;
     let session = &view.session;
-    let state = match session.state() {
-        SessionState::Building if session.steps > 0 => {
-            format!(
-                "{}%",
-                session.steps_done.saturating_mul(100) / session.steps
-            )
-        }
+    let state = match (session.state(), view.percent()) {
+        (SessionState::Building, Some(percent)) => format!("{percent}%"),
         _ => format!(
             "{} {}",
             theme.glyph(state_mark(session)),

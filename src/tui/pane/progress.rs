@@ -351,13 +351,7 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
 /// The title: left and right part.
 pub fn title(view: &View, look: &Look) -> (String, String) {
     let counts = view.progress.counts();
-    let (done, all) = match counts.all {
-        0 => (
-            view.session.steps_done as usize,
-            view.session.steps as usize,
-        ),
-        all => (counts.done, all),
-    };
+    let (done, all) = view.steps();
     if all == 0 {
         return (Pane::Progress.title().to_owned(), String::new());
     }

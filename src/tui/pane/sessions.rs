@@ -9,7 +9,7 @@ use super::super::session::View;
 use super::super::theme::Role;
 use super::text::{cells, cut, fill, put, put_right};
 use super::{Look, scroll, span};
-use crate::proto::controller::{Session, SessionState};
+use crate::proto::controller::SessionState;
 
 mod details;
 
@@ -164,7 +164,7 @@ fn session(
     let x = put(buf, place, place.x, place.y, &number, style);
     let time = span::rough(view.build.elapsed(session, look.now));
     // Longer words are rare; names have the room.
-    let mut right = format!("{} {:<6} {time:>4}", theme.glyph(mark), state(session));
+    let mut right = format!("{} {:<6} {time:>4}", theme.glyph(mark), state(view));
     if place.width >= WIDE {
         let age = match session.ended {
             0 => String::new(),
@@ -197,13 +197,10 @@ fn session(
 }
 
 /// A session's state in a word; how far it is while it builds.
-fn state(session: &Session) -> String {
-    match session.state() {
-        SessionState::Building if session.steps > 0 => {
-            let percent = u64::from(session.steps_done) * 100 / u64::from(session.steps);
-            format!("{percent}%")
-        }
-        _ => state_word(session).to_owned(),
+fn state(view: &View) -> String {
+    match (view.session.state(), view.percent()) {
+        (SessionState::Building, Some(percent)) => format!("{percent}%"),
+        _ => state_word(&view.session).to_owned(),
     }
 }
 

@@ -223,3 +223,23 @@ fn hostile_names_and_small_places() {
         }
     }
 }
+
+#[test]
+fn progress_is_the_same_in_the_list_as_in_the_title() {
+    let mut app = Screen::new(120, 40).app();
+    let script = Script::new("api")
+        .step(step("[1/2] FROM a").ran(0.0, 1.0))
+        .step(step("[2/2] RUN b").runs(1.0));
+    script.tell(&mut app, 2.0);
+    // The server counts the steps of another build that does the same, too.
+    let mut session = app.view().unwrap().session.clone();
+    (session.steps_done, session.steps) = (9, 10);
+    app.update(app.now, Msg::Session(Box::new(session)));
+    let shown = super::super::super::fixture::screen(&app);
+    assert!(shown.contains("steps 1/2"), "{shown}");
+    assert!(shown.contains("● 50%"), "{shown}");
+    assert!(!shown.contains("90%"), "{shown}");
+    app.update(app.now, Msg::Resize(80, 24));
+    let strip = super::super::super::fixture::screen(&app);
+    assert!(strip.contains("[1 api 50%]"), "{strip}");
+}

@@ -130,8 +130,8 @@ impl Find {
             (count, _) => format!("{place}/{count}{counting}"),
         };
         match self.note {
-            Some(note) => format!("{count}, {note}"),
-            None => count,
+            Some(note) if self.count > 0 => format!("{count}, {note}"),
+            _ => count,
         }
     }
 }
@@ -188,6 +188,12 @@ mod tests {
         // The log has grown since.
         assert_eq!(find.known(Way::Forward(21), 101), Err(()));
         assert_eq!(find.status(None, "…"), "?/2");
+        find.note = Some("none further");
+        assert_eq!(find.status(Some(20), "…"), "2/2, none further");
+        let mut none = Find::new(literal("x"), 0);
+        none.on_found(part(&[], 0, 100, true));
+        none.note = Some("none further");
+        assert_eq!(none.status(None, "…"), "no match");
     }
 
     #[test]

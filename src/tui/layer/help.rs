@@ -8,7 +8,8 @@ use super::super::action::{ACTIONS, Action, Scope, Spec};
 use super::super::app::App;
 use super::super::keymap::{Key, Keymap};
 use super::super::layout::Pane;
-use super::super::pane::text::{cells, clear, middle, put};
+use super::super::pane::text::{cells, clear, put};
+use super::super::pane::wrap::wrap;
 use super::super::shell::copy;
 use super::super::theme::Role;
 use super::field::Field;
@@ -20,6 +21,9 @@ const COLUMNS: u16 = 64;
 
 /// Columns of the keys.
 const KEYS: u16 = 16;
+
+/// Columns of the overlay that are not the list's.
+const BESIDE: u16 = 3;
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,8 +83,13 @@ impl State {
     pub fn key(&mut self, app: &App, key: Key, event: KeyEvent) -> Then {
         let ctrl = key.modifiers == KeyModifiers::CONTROL;
         let typed = !self.field.text().is_empty();
-        let page = usize::from(app.size.1.saturating_sub(4).max(1));
-        let last = self.shown.len().saturating_sub(page);
+        let page = usize::from(app.size.1.saturating_sub(3).max(1));
+        let width = COLUMNS.min(app.size.0).saturating_sub(BESIDE);
+        let shown = &self.shown;
+        let above = shown.get(..self.offset).unwrap_or_default();
+        let last = shown
+            .len()
+            .saturating_sub(fit(shown.iter().rev(), width, page));
         self.offset = match key.code {
             KeyCode::Esc if typed => {
                 self.field.set("");
@@ -92,8 +101,13 @@ impl State {
             KeyCode::Char('c' | 'g') if ctrl => return Then::Close,
             KeyCode::Down => self.offset + 1,
             KeyCode::Up => self.offset.saturating_sub(1),
-            KeyCode::PageDown => self.offset + page,
-            KeyCode::PageUp => self.offset.saturating_sub(page),
+            KeyCode::PageDown => {
+                self.offset + fit(shown.iter().skip(self.offset), width, page).max(1)
+            }
+            KeyCode::PageUp => {
+                let before = fit(above.iter().rev(), width, page).max(1);
+                self.offset.saturating_sub(before)
+            }
             KeyCode::Home if !typed => 0,
             KeyCode::End if !typed => last,
             _ => {
@@ -180,7 +194,7 @@ impl State {
         let inner = Rect {
             x: outer.x.saturating_add(2),
             y: outer.y.saturating_add(1),
-            width: outer.width.saturating_sub(3),
+            width: outer.width.saturating_sub(BESIDE),
             height: outer.height.saturating_sub(1),
         };
         if inner.height == 0 {
@@ -199,22 +213,29 @@ impl State {
             height: inner.height - 1,
             ..inner
         };
-        let rows = self.shown.iter().skip(self.offset);
-        for (row, y) in rows.zip(list.top()..list.bottom()) {
+        let mut y = list.top();
+        let mut end = self.offset;
+        for row in self.shown.iter().skip(self.offset) {
+            if y >= list.bottom() {
+                break;
+            }
+            end += 1;
             match row {
                 Row::Heading(title) => {
                     put(buf, list, list.x, y, title, theme.style(Role::Accent));
+                    y += 1;
                 }
                 Row::Key(keys, _, about) => {
-                    let end = put(buf, list, list.x + 1, y, keys, theme.style(Role::Key));
-                    let x = (end + 1).max(list.x + KEYS);
-                    let room = usize::from(list.right().saturating_sub(x));
-                    let about = middle(about, room, theme.ellipsis());
-                    put(buf, list, x, y, &about, theme.style(Role::Text));
+                    put(buf, list, list.x + 1, y, keys, theme.style(Role::Key));
+                    let room = room(keys, list.width);
+                    let x = list.right().saturating_sub(room);
+                    for part in wrap(about, usize::from(room)) {
+                        put(buf, list, x, y, &part, theme.style(Role::Text));
+                        y = y.saturating_add(1);
+                    }
                 }
             }
         }
-        let end = self.offset + usize::from(list.height);
         if end < self.shown.len() && list.height > 0 {
             let more = format!(" {} more ", self.shown.len() - end);
             let x = list
@@ -231,6 +252,27 @@ impl State {
         }
         Some(cursor)
     }
+}
+
+/// Columns for what keys do, in a list of this width.
+fn room(keys: &str, width: u16) -> u16 {
+    let taken = u16::try_from(cells(keys) + 2).unwrap_or(u16::MAX);
+    width.saturating_sub(taken.max(KEYS))
+}
+
+/// How many of these rows fit into so many lines, from the first on.
+fn fit<'a>(rows: impl Iterator<Item = &'a Row>, width: u16, lines: usize) -> usize {
+    let mut left = lines;
+    rows.take_while(|row| {
+        let taken = match row {
+            Row::Heading(_) => 1,
+            Row::Key(keys, _, about) => wrap(about, usize::from(room(keys, width))).len(),
+        };
+        let rest = left.checked_sub(taken);
+        left = rest.unwrap_or(0);
+        rest.is_some()
+    })
+    .count()
 }
 
 fn rows(keymap: &Keymap, pane: Pane) -> Vec<Row> {

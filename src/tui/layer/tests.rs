@@ -242,6 +242,42 @@ fn each_layer_as_it_looks() {
 }
 
 #[test]
+fn help_is_told_whole_and_no_row_is_passed_over() {
+    for size in [(80, 24), (40, 12), (200, 60)] {
+        let mut app = app_of(size);
+        press(&mut app, &["?"]);
+        let Some(Layer::Help(state)) = &app.layer else {
+            panic!("no help");
+        };
+        let rows = state.rows().to_vec();
+        let mut seen = String::new();
+        loop {
+            let page = front(&app);
+            if seen.ends_with(&page) {
+                break;
+            }
+            seen.push_str(&page);
+            press(&mut app, &["pgdn"]);
+        }
+        assert!(!seen.contains('…'), "{seen}");
+        let words: Vec<&str> = seen.split(|c: char| !c.is_alphanumeric()).collect();
+        for row in rows {
+            let help::Row::Key(_, _, about) = row else {
+                continue;
+            };
+            let told: Vec<&str> = about.split(|c: char| !c.is_alphanumeric()).collect();
+            let last = told.iter().rfind(|word| !word.is_empty()).unwrap();
+            assert!(words.contains(last), "{about}: {seen}");
+        }
+        // From the end back to the beginning.
+        for _ in 0..200 {
+            press(&mut app, &["pgup"]);
+        }
+        assert!(front(&app).contains("in this pane"));
+    }
+}
+
+#[test]
 fn the_wheel_moves_in_what_is_in_front() {
     let mut app = app();
     let wheel = || {

@@ -207,6 +207,10 @@ fn cache(known: &Known, rows: &mut Rows) {
     }
     let words = match all - cached {
         0 => format!("cache: {cached} of {all} steps, nothing had to run"),
+        1 => format!(
+            "cache: {cached} of {all} steps; the other took {}",
+            span::exact(spent)
+        ),
         ran => format!(
             "cache: {cached} of {all} steps; the other {ran} took {} together",
             span::exact(spent)

@@ -38,7 +38,7 @@ mod watch;
 
 pub use ask::Yes;
 pub use keys::WHICH;
-pub use lines::{state_mark, state_word, step_label};
+pub use lines::{clause, state_mark, state_word, step_label};
 
 /// Toasts that are kept for the list of messages.
 const MESSAGES: usize = 200;

@@ -138,11 +138,19 @@ impl App {
                 }]
             }
             (false, Some(_)) => {
-                self.say("Ctrl-C again stops the build; q leaves and the build goes on");
+                let leave = self.setup.keymap.key(Action::Detach).unwrap_or_default();
+                self.say(format!(
+                    "Ctrl-C again stops the build; {leave} leaves and the build goes on"
+                ));
                 Vec::new()
             }
             (_, None) => {
-                self.say("q leaves, Q ends the session");
+                let key = |action| self.setup.keymap.key(action).unwrap_or_default();
+                let (leave, end) = (key(Action::Detach), key(Action::Quit));
+                self.say(match self.current {
+                    Some(_) => format!("{leave} leaves, {end} ends the session"),
+                    None => format!("{leave} leaves"),
+                });
                 Vec::new()
             }
         }

@@ -27,6 +27,18 @@ pub fn state_word(session: &Session) -> &'static str {
     }
 }
 
+/// A sentence as it stands behind a colon: without its capital, unless a name begins with it, and without its full stop.
+pub fn clause(sentence: &str) -> String {
+    let sentence = sentence.trim_end().trim_end_matches('.');
+    let mut rest = sentence.chars();
+    match (rest.next(), rest.clone().next()) {
+        (Some(first), second) if second.is_none_or(|second| !second.is_uppercase()) => {
+            first.to_lowercase().chain(rest).collect()
+        }
+        _ => sentence.to_owned(),
+    }
+}
+
 /// `[build 3/4]` of a step's name, or its first words.
 pub fn step_label(name: &str) -> String {
     match name.find(']') {

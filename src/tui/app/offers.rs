@@ -2,9 +2,9 @@
 
 use super::super::action::Action;
 use super::super::session::View;
-use super::App;
+use super::{App, clause};
 use crate::monitor::prune::is_unused;
-use crate::proto::controller::SessionState;
+use crate::proto::controller::{SessionState, outcome};
 
 impl App {
     /// What an action is called in the footer as things are, if not as always.
@@ -26,7 +26,8 @@ impl App {
                     false => self.no_state(view),
                 }
             }
-            Action::ShellBefore | Action::ShellFinal => self.no_state(view),
+            Action::ShellBefore => self.no_state(view).or_else(|| self.no_before(view)),
+            Action::ShellFinal => self.no_state(view),
             Action::Edit => match view.build.failure() {
                 Some(_) if view.build.files.is_empty() => {
                     Some("the build has read no Dockerfile".to_owned())
@@ -61,7 +62,7 @@ impl App {
                 return Some("no shell: the build was refused before a step could run".to_owned());
             }
             Some(failure) if !failure.no_state.is_empty() => {
-                return Some(format!("no shell: {}", failure.no_state));
+                return Some(format!("no shell: {}", clause(&failure.no_state)));
             }
             _ => {}
         }
@@ -71,6 +72,16 @@ impl App {
         let again = self.setup.keymap.key(Action::Reload);
         let again = again.map_or(String::new(), |key| format!("; {key} builds it again"));
         Some(format!("no shell: nothing of the build is kept{again}"))
+    }
+
+    /// Why there is no state before the failed step, where there is one of the result.
+    fn no_before(&self, view: &View) -> Option<String> {
+        let end = view.build.outcome.as_ref()?.end.as_ref()?;
+        let result = self.setup.keymap.key(Action::ShellFinal);
+        let result = result.map_or(String::new(), |key| {
+            format!("; {key} starts a shell in the result")
+        });
+        matches!(end, outcome::End::Finished(_)).then(|| format!("no step failed{result}"))
     }
 
     /// Sessions that have ended, in which nobody works, other than the chosen one.

@@ -6,6 +6,7 @@ use super::*;
 use crate::monitor::parse::Command;
 use crate::proto::controller::BuildFailure;
 use crate::tui::fixture::{Screen, Script, at, samples, screen, step};
+use crate::tui::keymap::Key;
 
 /// Sizes of the ladder's classes.
 const SIZES: [(u16, u16); 7] = [
@@ -436,4 +437,86 @@ fn any_keys_at_any_size_leave_a_screen_that_can_be_drawn() {
         }
         screen(&app);
     });
+}
+
+#[test]
+fn a_failure_before_any_step_is_told_where_the_log_is() {
+    let script = Script::new("web").failure(BuildFailure {
+        message: "failed to load LLB: network.host is not allowed".to_owned(),
+        no_state: "The build failed outside of its steps: there is nothing.".to_owned(),
+        ..BuildFailure::default()
+    });
+    let mut app = told(&script, (80, 24));
+    let shown = screen(&app);
+    let why = "The build failed: failed to load LLB: network.host is not allowed";
+    assert!(shown.contains(why) && !shown.contains("0/0"), "{shown}");
+    app.update(
+        app.now,
+        Msg::Key(App::press(KeyCode::Char('s'), KeyModifiers::NONE)),
+    );
+    let shown = screen(&app);
+    assert!(
+        shown.contains("no shell: the build failed outside of its steps: there is nothing\n"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn sentences_behind_a_colon() {
+    assert_eq!(clause("The build failed: x."), "the build failed: x");
+    assert_eq!(clause("DNS does not work."), "DNS does not work");
+    assert_eq!(clause("there was no build"), "there was no build");
+    assert_eq!(clause("."), "");
+}
+
+#[test]
+fn what_ctrl_c_says_names_the_keys_that_are_set() {
+    let mut app = Screen::new(80, 24).app();
+    let prefix = Key::parse("ctrl-a").unwrap();
+    let changes = [("detach", "f9"), ("end", "f10")];
+    let changes = changes.map(|(name, key)| (name.to_owned(), key.to_owned()));
+    app.setup.keymap = Keymap::new(prefix, &changes.into()).unwrap();
+    let press = |app: &mut App| {
+        let key = App::press(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        app.update(app.now, Msg::Key(key));
+        screen(app)
+    };
+    let shown = press(&mut app);
+    assert!(
+        shown.contains("F9 leaves") && !shown.contains("F10"),
+        "{shown}"
+    );
+    Script::new("web").tell(&mut app, 10.0);
+    let shown = press(&mut app);
+    assert!(
+        shown.contains("Ctrl-C again") && shown.contains("F9 leaves"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_build_that_went_well_has_no_state_before_a_failed_step() {
+    let mut script = Script::new("web")
+        .step(step("[1/1] RUN true").ran(0.0, 1.0))
+        .finished(&[]);
+    script.session.kept_until = at(600.0);
+    let mut app = told(&script, (80, 24));
+    app.focus_on(Pane::Progress);
+    let effects = letter(&mut app, 'S');
+    assert!(
+        !effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Exec { .. }))
+    );
+    let said = screen(&app);
+    assert!(
+        said.contains("no step failed; I starts a shell in the result"),
+        "{said}"
+    );
+    let effects = letter(&mut app, 'I');
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Exec { .. }))
+    );
 }

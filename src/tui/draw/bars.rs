@@ -35,7 +35,9 @@ fn summary(app: &App, view: &View) -> String {
     {
         words.push(format!("at {}", step_label(&step.name)));
     }
-    words.push(format!("{done}/{all}"));
+    if all > 0 {
+        words.push(format!("{done}/{all}"));
+    }
     if cached > 0 {
         words.push(format!("{cached} cached"));
     }

@@ -1,6 +1,7 @@
 //! The card of a build that failed: what, why, where, and what to do.
 
 use super::super::super::action::Action;
+use super::super::super::app::clause;
 use super::super::super::theme::{Mark, Role};
 use super::super::dockerfile::{blame, readable};
 use super::super::span;
@@ -83,6 +84,7 @@ fn headline(known: &Known, failure: &BuildFailure, step: Option<&Step>, rows: &m
     let what = step.map_or_else(|| "the build".to_owned(), |step| label(&step.name));
     let how = match failure.process_exit_code {
         Some(code) => format!("exit code {code}"),
+        None if step.is_none() && ran(known) => "outside of its steps".to_owned(),
         None if step.is_none() => "before a step ran".to_owned(),
         None => "no process of it ended".to_owned(),
     };
@@ -96,6 +98,14 @@ fn headline(known: &Known, failure: &BuildFailure, step: Option<&Step>, rows: &m
         _ => format!("{glyph} {what} failed: {how}{after}"),
     };
     rows.text(Role::Error, 0, &headline);
+}
+
+/// Whether a step other than those that prepare the build has begun, or was cached.
+fn ran(known: &Known) -> bool {
+    let mut steps = known.build.trace.steps.iter();
+    steps.any(|step| {
+        !step.hidden && (step.started() || step.cached) && !step.name.starts_with("[internal]")
+    })
 }
 
 fn line(tail: &Tail, index: usize) -> &str {
@@ -188,7 +198,7 @@ fn keys(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
     let mut actions = Vec::new();
     if state == State::Unspecified {
         if !failure.no_state.is_empty() {
-            let why = escape::line(&failure.no_state);
+            let why = clause(&escape::line(&failure.no_state));
             rows.text(Role::Warn, 0, &format!("no shell in it: {why}"));
         }
     } else {

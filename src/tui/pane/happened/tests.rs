@@ -167,6 +167,21 @@ fn frontend_errors_have_their_line_and_refusals_their_message() {
     insta::assert_snapshot!("refused", card(&script));
 }
 
+#[test]
+fn a_failure_outside_of_the_steps_is_not_said_to_be_before_them() {
+    let lost = BuildFailure {
+        message: "lost the connection to the builder".to_owned(),
+        no_state: "no step failed".to_owned(),
+        ..BuildFailure::default()
+    };
+    let script = Script::new("web").step(step("[internal] load build context").ran(0.0, 0.1));
+    let before = card(&script.clone().failure(lost.clone()));
+    assert!(before.contains("failed: before a step ran"), "{before}");
+    let after = script.step(step("[1/2] RUN make").runs(0.1)).failure(lost);
+    let after = card(&after);
+    assert!(after.contains("failed: outside of its steps"), "{after}");
+}
+
 fn steps() -> Script {
     let context = step("[internal] load build context").part(
         "transferring context: 1.4MB",

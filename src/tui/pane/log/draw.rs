@@ -9,12 +9,14 @@ use super::super::super::session::{Build, View};
 use super::super::super::theme::Role;
 use super::super::Look;
 use super::super::text::{fill, middle, put};
+use super::super::wrap::wrap;
 use super::line::Ink;
 use super::time::Times;
 use super::window::Line;
 use super::{Clock, Source, State};
 use crate::progress::units;
 use crate::proto::controller::SessionState;
+use crate::term::escape;
 
 /// Cells of a step's label, in the log of all steps.
 pub(super) const LABEL: usize = 14;
@@ -25,6 +27,13 @@ pub fn draw(view: &View, area: Rect, buf: &mut Buffer, look: &Look) {
     let theme = look.theme;
     if state.source == Source::Trace {
         return draw_kept(view, area, buf, look);
+    }
+    if let Some(why) = before_steps(view) {
+        let room = usize::from(area.width.saturating_sub(2));
+        for (line, y) in wrap(&why, room).iter().zip(area.top()..area.bottom()) {
+            put(buf, area, area.x + 1, y, line, theme.style(Role::Error));
+        }
+        return;
     }
     if let Some(text) = nothing(view) {
         let role = match state.asking.trouble() {
@@ -146,6 +155,17 @@ impl Row<'_> {
         };
         clock.front(times, look.zone)
     }
+}
+
+/// Why a build failed that printed nothing and in which no step failed: where one place is for the log and for what
+/// happened, nothing else would tell.
+fn before_steps(view: &View) -> Option<String> {
+    let (state, build) = (&view.log, &view.build);
+    if !state.whole() || build.total.0 > 0 || build.failed_step().is_some() {
+        return None;
+    }
+    let message = escape::line(&build.failure()?.message);
+    Some(format!("The build failed: {}", message.trim()))
 }
 
 /// What is said in the place of lines; `None` when there are some.

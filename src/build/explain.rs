@@ -47,6 +47,7 @@ pub fn explain(error: &BuildError, scene: &Scene) -> Vec<String> {
     }
     lines.extend(killed(error));
     lines.extend(no_bridge(error));
+    lines.extend(not_allowed(error));
     lines
 }
 
@@ -55,6 +56,19 @@ fn no_bridge(error: &BuildError) -> Option<String> {
     error.message.contains("network bridge not found").then(|| {
         "the engine has no bridge network: build with --network=host, or --network=none where a step needs no network"
             .to_owned()
+    })
+}
+
+/// What a step asks for has to be granted: by the one who builds, and before that by the configuration of the engine.
+fn not_allowed(error: &BuildError) -> Option<String> {
+    const ENTITLEMENTS: [&str; 2] = ["network.host", "security.insecure"];
+    let (before, after) = error.message.split_once(" is not allowed")?;
+    let name = before.rsplit([' ', ':']).next()?;
+    ENTITLEMENTS.contains(&name).then(|| match after.trim() {
+        "" => format!("a step asks for {name}: --allow={name} grants it"),
+        _ => format!(
+            "the engine's configuration does not grant {name} (buildkitd: --allow-insecure-entitlement={name}; dockerd: builder.entitlements in daemon.json)"
+        ),
     })
 }
 

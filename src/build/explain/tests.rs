@@ -185,3 +185,20 @@ fn an_engine_without_a_bridge_says_what_helps() {
         "{lines:?}"
     );
 }
+
+#[test]
+fn what_a_step_asks_for_and_nobody_granted_is_named() {
+    let lines = |message: &str| explain(&BuildError::local(message), &Scene::default());
+    assert_eq!(
+        lines("failed to load LLB: network.host is not allowed"),
+        ["a step asks for network.host: --allow=network.host grants it"]
+    );
+    let lines_of_engine = lines(
+        "granting entitlement security.insecure is not allowed by build daemon configuration",
+    );
+    assert!(
+        lines_of_engine.len() == 1 && lines_of_engine[0].contains("the engine's configuration"),
+        "{lines_of_engine:?}"
+    );
+    assert!(lines("COPY --link is not allowed").is_empty());
+}

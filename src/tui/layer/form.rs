@@ -61,6 +61,8 @@ pub struct State {
     looking: bool,
     /// The field has been changed since it was gone to.
     typed: bool,
+    /// The directory is the one that was proposed: what is typed takes its place.
+    proposed: bool,
 }
 
 impl Default for State {
@@ -74,6 +76,7 @@ impl Default for State {
             error: None,
             looking: false,
             typed: false,
+            proposed: true,
         }
     }
 }
@@ -111,7 +114,9 @@ impl State {
                     None => return self.submit(app),
                 }
             }
-            _ => {
+            code => {
+                let plain = (key.modifiers & !KeyModifiers::SHIFT).is_empty();
+                self.unpropose(plain && matches!(code, KeyCode::Char(_)));
                 if let Some(field) = self.fields.get_mut(self.at)
                     && field.key(key, event)
                 {
@@ -122,8 +127,16 @@ impl State {
         Then::Stay
     }
 
+    /// The directory is no longer a mere proposal once its field is edited; `typed`: by text that takes its place.
+    fn unpropose(&mut self, typed: bool) {
+        if self.at == DIRECTORY && std::mem::take(&mut self.proposed) && typed {
+            self.fields[DIRECTORY].set("");
+        }
+    }
+
     /// Takes pasted text.
     pub fn paste(&mut self, app: &mut App, text: &str) -> Option<Effect> {
+        self.unpropose(true);
         if let Some(field) = self.fields.get_mut(self.at) {
             field.paste(text.trim_end_matches(['\r', '\n']));
             (self.error, self.typed) = (None, true);
@@ -187,6 +200,7 @@ impl State {
         }
         self.at = DIRECTORY;
         self.error = None;
+        self.proposed = false;
     }
 
     fn submit(&mut self, app: &App) -> Then {
@@ -314,7 +328,11 @@ impl State {
                 .text()
                 .is_empty()
                 .then(|| (hint, theme.style(Role::Dim)));
-            let position = field.draw(line, buf, theme.style(Role::Text), ghost);
+            let role = match at == DIRECTORY && self.proposed {
+                true => Role::Dim,
+                false => Role::Text,
+            };
+            let position = field.draw(line, buf, theme.style(role), ghost);
             if here {
                 cursor = Some(position);
             }

@@ -53,6 +53,38 @@ fn a_form_becomes_a_build() {
 }
 
 #[test]
+fn what_is_typed_takes_the_place_of_the_proposed_directory() {
+    let directory = |keys: &[&str]| {
+        let mut app = app();
+        press(&mut app, &["a"]);
+        press(&mut app, keys);
+        press(&mut app, &["enter"])
+            .into_iter()
+            .find_map(|effect| match effect {
+                Effect::Look(paths) => paths.first().cloned(),
+                _ => None,
+            })
+    };
+    let home = |path: &str| Some(PathBuf::from("/home/me").join(path));
+    assert_eq!(directory(&[]), home("."));
+    assert_eq!(directory(&["web"]), home("web"));
+    assert_eq!(directory(&["/srv"]), home("/srv"));
+    assert_eq!(directory(&["./web"]), home("./web"));
+    assert_eq!(
+        directory(&["tab", "tab", "shift-tab", "shift-tab", "web"]),
+        home("web")
+    );
+    // A key that edits the proposal keeps it.
+    assert_eq!(directory(&["end", "/web"]), home("./web"));
+    let mut app = app();
+    press(&mut app, &["a"]);
+    tell(&mut app, Msg::Paste("web".to_owned()));
+    assert!(
+        matches!(press(&mut app, &["enter"]).as_slice(), [Effect::Look(paths)] if Some(&paths[0]) == home("web").as_ref())
+    );
+}
+
+#[test]
 fn long_errors_are_shown_whole() {
     for size in SIZES {
         let mut app = app_of(size);

@@ -21,6 +21,11 @@ pub(super) fn draw_footer(app: &App, place: Rect, buf: &mut Buffer) -> Option<Po
         put(buf, place, place.x, place.y, &line, theme.style(Role::Bar));
         return None;
     }
+    if let Some((word, keys)) = app.layer.as_ref().and_then(in_front) {
+        let keys = keys.iter().map(|(key, about)| ((*key).to_owned(), *about));
+        draw_keys(app, place, word, None, keys.collect(), buf);
+        return None;
+    }
     let shell = app.focus == Pane::Shell;
     let prefixed = app.prefixed.is_some();
     if shell
@@ -82,6 +87,44 @@ fn draw_keys(
         x = put(buf, place, x, place.y, &key, theme.style(Role::Key)) + 1;
         x = put(buf, place, x, place.y, about, theme.style(Role::Text)) + 2;
     }
+}
+
+/// What the keys do in what is in front of the panes, where it does not say so itself.
+fn in_front(layer: &Layer) -> Option<(&'static str, &'static [(&'static str, &'static str)])> {
+    Some(match layer {
+        Layer::Lines(_) => ("READ", &[("j k", "scroll"), ("Esc", "closes")]),
+        Layer::Help(_) => (
+            "HELP",
+            &[
+                ("Down Up", "scroll"),
+                ("letters", "find"),
+                ("Esc", "closes"),
+            ],
+        ),
+        Layer::Pick(_) => (
+            "CHOOSE",
+            &[
+                ("letters", "find"),
+                ("Down Up", "choose"),
+                ("Enter", "takes it"),
+                ("Esc", "closes"),
+            ],
+        ),
+        Layer::Choose(_) => (
+            "CHOOSE",
+            &[("j k", "choose"), ("Enter", "takes it"), ("Esc", "closes")],
+        ),
+        Layer::Form(_) => (
+            "NEW BUILD",
+            &[
+                ("Enter", "builds"),
+                ("Tab", "goes on"),
+                ("Down Up", "field"),
+                ("Esc", "closes"),
+            ],
+        ),
+        Layer::Ask { .. } | Layer::Prompt(_) | Layer::Edit(_) => return None,
+    })
 }
 
 /// What the keys do in the scrollback.
@@ -176,6 +219,16 @@ fn footer_actions(app: &App) -> Vec<Action> {
             A::NextPane,
             A::Quit,
             A::Detach,
+            A::Help,
+        ],
+        Pane::Log if view.log.searching() => vec![
+            A::NextMatch,
+            A::PrevMatch,
+            A::Search,
+            A::Filter,
+            A::Back,
+            A::Copy,
+            A::NextPane,
             A::Help,
         ],
         Pane::Log => vec![

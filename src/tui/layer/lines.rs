@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::super::keymap::Key;
-use super::super::pane::text::{self, put};
+use super::super::pane::text::{self, put, put_right};
 use super::super::theme::{Role, Theme};
 use super::Then;
 
@@ -63,6 +63,26 @@ impl State {
             .take(usize::from(inner.height));
         for (line, y) in rows.zip(inner.top()..) {
             put(buf, inner, inner.x, y, line, theme.style(Role::Text));
+        }
+        let below = self
+            .lines
+            .len()
+            .saturating_sub(self.offset + usize::from(inner.height));
+        if below > 0 {
+            let more = format!(" {below} more ");
+            let border = Rect {
+                y: inner.bottom(),
+                height: 1,
+                ..inner
+            };
+            put_right(
+                buf,
+                border,
+                border.x,
+                border.y,
+                &more,
+                theme.style(Role::Bar),
+            );
         }
     }
 }

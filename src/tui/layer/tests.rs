@@ -338,3 +338,62 @@ fn no_layer_breaks_on_any_size() {
         screen(&app);
     }
 }
+
+#[test]
+fn the_footer_names_the_keys_of_what_is_in_front() {
+    let footer = |keys: &[&str]| {
+        let mut app = app();
+        press(&mut app, keys);
+        assert!(app.layer.is_some(), "{keys:?}");
+        screen(&app).lines().last().unwrap_or_default().to_owned()
+    };
+    for (key, word) in [
+        ("ctrl-p", "CHOOSE"),
+        ("A", "CHOOSE"),
+        ("a", "NEW BUILD"),
+        ("?", "HELP"),
+    ] {
+        let footer = footer(&[key]);
+        assert!(
+            footer.contains(word) && footer.contains("Esc closes"),
+            "{footer}"
+        );
+        assert!(!footer.contains("NAV"), "{footer}");
+    }
+    let mut app = app();
+    app.say("something");
+    press(&mut app, &["M"]);
+    assert!(
+        screen(&app).contains("READ j k scroll  Esc closes"),
+        "{}",
+        screen(&app)
+    );
+}
+
+#[test]
+fn lines_beyond_the_box_are_counted() {
+    let mut app = app();
+    for number in 0..40 {
+        app.say(format!("line {number}"));
+    }
+    press(&mut app, &["M"]);
+    assert!(front(&app).contains(" 18 more "), "{}", front(&app));
+    press(&mut app, &["G"]);
+    assert!(!front(&app).contains(" more "), "{}", front(&app));
+}
+
+#[test]
+fn the_footer_of_a_log_names_the_next_match_while_a_search_is_on() {
+    let mut app = app();
+    app.focus = Pane::Log;
+    let footer = |app: &App| screen(app).lines().last().unwrap_or_default().to_owned();
+    assert!(!footer(&app).contains("n next match"));
+    press(&mut app, &["/", "make", "enter"]);
+    assert!(
+        footer(&app).contains("n next match  N previous match"),
+        "{}",
+        footer(&app)
+    );
+    press(&mut app, &["esc"]);
+    assert!(!footer(&app).contains("n next match"));
+}

@@ -1,6 +1,6 @@
 //! An action → what it does.
 
-use super::super::action::Action;
+use super::super::action::{Action, spec_of};
 use super::super::layout::{Class, Pane};
 use super::super::msg::Effect;
 use super::super::pane::{self, Then};
@@ -15,6 +15,14 @@ impl App {
     /// Does what an action means where the keyboard is.
     pub fn act(&mut self, action: Action) -> Vec<Effect> {
         use Action as A;
+        if self.view().is_none() && of_session(action) {
+            let key = |action| self.setup.keymap.key(action).unwrap_or_default();
+            let (build, attach) = (key(A::NewSession), key(A::AttachId));
+            self.say(format!(
+                "there is no session; {build} builds, {attach} attaches"
+            ));
+            return Vec::new();
+        }
         match action {
             A::Session(number) => {
                 let id = self
@@ -109,11 +117,13 @@ impl App {
             A::KillShell => self.ask_to_kill(),
             A::Scrollback => self.look_back(),
             A::Rollback => {
-                if let Some(id) = self.current.clone() {
-                    self.ask(
+                match (self.hindered(action), self.current.clone()) {
+                    (Some(why), _) => self.complain(why),
+                    (None, Some(id)) => self.ask(
                         "Throw away what the shells changed, and start anew?",
                         Yes::Rollback(id),
-                    );
+                    ),
+                    (None, None) => {}
                 }
                 Vec::new()
             }
@@ -202,7 +212,13 @@ impl App {
             Then::Ignored => match action {
                 Action::Search | Action::Filter | Action::Save => self.open_layer(action),
                 Action::Back => self.back(),
-                _ => Vec::new(),
+                action => {
+                    if let Some(spec) = spec_of(action) {
+                        let (name, pane) = (spec.name, focus.title());
+                        self.say(format!("{name} does nothing in {pane}"));
+                    }
+                    Vec::new()
+                }
             },
         }
     }
@@ -319,8 +335,16 @@ impl App {
     }
 
     fn step_session(&mut self, by: isize) -> Vec<Effect> {
-        if self.order.is_empty() {
-            return Vec::new();
+        match (self.order.len(), &self.current) {
+            (0, None) => {
+                self.say("there is no session");
+                return Vec::new();
+            }
+            (0 | 1, Some(_)) => {
+                self.say("there is no other session");
+                return Vec::new();
+            }
+            _ => {}
         }
         let at = self
             .current
@@ -405,5 +429,42 @@ impl App {
             }
         }
         Vec::new()
+    }
+}
+
+/// Whether an action means something of the chosen session.
+fn of_session(action: Action) -> bool {
+    use Action as A;
+    match action {
+        A::Session(_)
+        | A::NextSession
+        | A::PrevSession
+        | A::NextPane
+        | A::PrevPane
+        | A::PaneLeft
+        | A::PaneRight
+        | A::Zoom
+        | A::Grow
+        | A::Shrink
+        | A::Sidebar
+        | A::NewSession
+        | A::AttachId
+        | A::Prune
+        | A::CommandLine
+        | A::Palette
+        | A::Help
+        | A::Messages
+        | A::Health
+        | A::Mouse
+        | A::Redraw
+        | A::Suspend
+        | A::Interrupt
+        | A::Detach
+        | A::Quit
+        | A::Back => false,
+        // Nothing to move in.
+        A::Down | A::Up | A::PageDown | A::PageUp | A::HalfDown | A::HalfUp => false,
+        A::Top | A::Bottom => false,
+        _ => true,
     }
 }

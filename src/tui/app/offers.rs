@@ -27,7 +27,7 @@ impl App {
                 }
             }
             Action::ShellBefore => self.no_state(view).or_else(|| self.no_before(view)),
-            Action::ShellFinal => self.no_state(view),
+            Action::ShellFinal | Action::Rollback => self.no_state(view),
             Action::Edit => match view.build.failure() {
                 Some(_) if view.build.files.is_empty() => {
                     Some("the build has read no Dockerfile".to_owned())

@@ -520,3 +520,45 @@ fn a_build_that_went_well_has_no_state_before_a_failed_step() {
             .any(|effect| matches!(effect, Effect::Exec { .. }))
     );
 }
+
+#[test]
+fn no_key_does_nothing_and_says_nothing() {
+    let mut app = Screen::new(80, 24).app();
+    for key in "xseiftLObrwvV!USIy/&".chars() {
+        app.toast = None;
+        let effects = letter(&mut app, key);
+        let said = app.toast.as_ref().map(|toast| toast.text.clone());
+        assert!(
+            effects.is_empty() && app.layer.is_none(),
+            "{key}: {effects:?}"
+        );
+        match "&/y".contains(key) {
+            // Keys of texts, of which there is none.
+            true => assert!(said.is_some(), "{key}"),
+            false => assert_eq!(
+                said.as_deref(),
+                Some("there is no session; a builds, A attaches"),
+                "{key}"
+            ),
+        }
+    }
+    let script = Script::new("web").failure(BuildFailure {
+        message: "no".to_owned(),
+        no_state: "No step has run.".to_owned(),
+        ..BuildFailure::default()
+    });
+    let mut app = told(&script, (80, 24));
+    app.focus_on(Pane::Log);
+    let mut said = |key: KeyCode| {
+        app.toast = None;
+        super::tests::key(&mut app, key);
+        assert!(app.layer.is_none());
+        app.toast
+            .as_ref()
+            .map(|toast| toast.text.clone())
+            .unwrap_or_default()
+    };
+    assert_eq!(said(KeyCode::Char('n')), "there is no other session");
+    assert_eq!(said(KeyCode::Char('U')), "no shell: no step has run");
+    assert_eq!(said(KeyCode::Enter), "open does nothing in log");
+}

@@ -202,6 +202,8 @@ pub struct View {
     pub watching: bool,
     /// Files of it changed while it was building.
     pub changed: bool,
+    /// Number of the build whose end has opened a shell by itself.
+    pub opened: u32,
     /// A person has chosen something in it, so nothing jumps.
     pub touched: bool,
     /// The place in the steps.
@@ -242,6 +244,9 @@ impl View {
     /// Begins the view of another build; the places in the panes stay.
     pub fn begin(&mut self, number: u32) {
         let again = self.build.number == number;
+        if self.touched {
+            self.progress.hold(&self.build);
+        }
         self.build = Build {
             session: self.session.id.clone(),
             number,
@@ -259,6 +264,7 @@ impl View {
     pub fn refresh(&mut self) {
         self.build.twins.hide(&mut self.build.trace);
         self.progress.refresh(&self.build, !self.touched);
+        self.log.find_again(&self.build);
         self.timeline.refresh(&self.build, &self.progress);
     }
 

@@ -367,7 +367,11 @@ impl App {
             .shells
             .iter()
             .any(|shell| shell.session == build.session && !shell.ended());
-        if mine && open && !has_one {
+        // A trace that is read once more, as after a server was lost, tells of the same end.
+        let view = self.views.get_mut(&build.session);
+        let first = view
+            .is_some_and(|view| std::mem::replace(&mut view.opened, build.build) != build.build);
+        if mine && open && first && !has_one {
             effects.extend(self.start_shell(&build.session, false, None, false));
             if self.layer.is_none() && self.focus != Pane::Log {
                 self.focus_on(Pane::Shell);

@@ -562,3 +562,27 @@ fn no_key_does_nothing_and_says_nothing() {
     assert_eq!(said(KeyCode::Char('U')), "no shell: no step has run");
     assert_eq!(said(KeyCode::Enter), "open does nothing in log");
 }
+
+#[test]
+fn an_end_that_is_told_once_more_opens_no_shell() {
+    let mut app = Screen::new(120, 40).app();
+    let script = samples::failed();
+    app.started = Some(BuildId {
+        session: script.session.id.clone(),
+        build: script.session.build,
+    });
+    let shells = |effects: Vec<Effect>| {
+        let execs = effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Exec { .. }));
+        execs.count()
+    };
+    assert_eq!(shells(script.tell(&mut app, 45.0)), 1);
+    assert_eq!(app.focus, Pane::Shell);
+    // The server dies with the shell, and another one has the trace only.
+    app.shells.clear();
+    app.update(app.now, Msg::Lost("gone".to_owned()));
+    app.update(app.now, Msg::Connected(Box::default()));
+    assert_eq!(shells(script.tell(&mut app, 46.0)), 0);
+    assert_ne!(app.focus, Pane::Shell);
+}

@@ -202,11 +202,11 @@ fn footer_actions(app: &App) -> Vec<Action> {
     match app.focus {
         Pane::Shell => vec![
             A::ToggleShell,
+            A::NextShell,
             A::NextSession,
             A::Zoom,
             A::Scrollback,
             A::NextPane,
-            A::NextShell,
             A::Reload,
             A::Detach,
             A::Help,

@@ -87,6 +87,8 @@ enum Source {
 pub struct State {
     /// Digest of the step's vertex; absent: all steps.
     vertex: Option<String>,
+    /// Its name.
+    name: String,
     source: Source,
     clock: Clock,
     filter: Option<Filter>,
@@ -137,7 +139,20 @@ impl State {
     /// Shows the log of a step.
     pub fn show_step(&mut self, build: &Build, step: usize) {
         let step = build.trace.steps.get(step);
+        self.name = step.map_or_else(String::new, |step| step.name.clone());
         self.show(step.map(|step| step.digest.clone()));
+    }
+
+    /// In a build of a changed Dockerfile or context the step may have another digest; then it is the one of its name.
+    pub fn find_again(&mut self, build: &Build) {
+        let Some(vertex) = &self.vertex else { return };
+        if build.trace.find(vertex).is_some_and(|step| !step.hidden) {
+            return;
+        }
+        let mut steps = build.trace.steps.iter();
+        if let Some(step) = steps.find(|step| !step.hidden && step.name == self.name) {
+            self.show(Some(step.digest.clone()));
+        }
     }
 
     /// Shows the log of the step with this number or part of a name; of all without one.

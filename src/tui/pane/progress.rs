@@ -56,6 +56,14 @@ impl State {
         self.at = step.and_then(|step| self.rows.place(step)).unwrap_or(0);
     }
 
+    /// Another build begins: the step that is selected stays it, whether or not a person has selected it.
+    pub fn hold(&mut self, build: &Build) {
+        if self.selected.is_none() {
+            let step = self.selected(build);
+            self.selected = step.and_then(|step| identity(build, step));
+        }
+    }
+
     /// In a build of a changed Dockerfile the selected step may have another digest, or it is shown by its twin; then it is
     /// the one of its name.
     fn find_again(&mut self, build: &Build) {

@@ -207,6 +207,7 @@ fn nothing(view: &View) -> Option<String> {
         Some(step) if !step.started() && building => "This step has not begun.",
         Some(step) if !step.started() => "This step did not run.",
         Some(_) => "This step printed nothing.",
+        None if building => "This step has not begun.",
         None => "This step is not part of the build.",
     };
     Some(text.to_owned())
@@ -262,7 +263,7 @@ pub fn title(view: &View, look: &Look) -> (String, String) {
         None => "log of all steps".to_owned(),
         Some(vertex) => match build.trace.find(vertex) {
             Some(step) => format!("log {}", step_label(&step.name)),
-            None => "log".to_owned(),
+            None => format!("log {}", step_label(&state.name)),
         },
     };
     let mut words = Vec::new();

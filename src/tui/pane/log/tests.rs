@@ -217,3 +217,24 @@ fn times_of_day_are_local() {
     let (utc, local) = (hour(&utc).unwrap(), hour(&local).unwrap());
     assert_eq!((utc + 330) % 1440, local);
 }
+
+#[test]
+fn the_step_is_found_again_in_the_build_of_a_changed_context() {
+    let script = failed();
+    let mut app = shown(Screen::new(80, 24), &script, STEP);
+    let view = app.view_mut().unwrap();
+    let now = view.log.vertex.replace("sha256:before".to_owned());
+    assert_eq!(now, Some(digest(STEP)));
+    view.refresh();
+    assert_eq!(view.log.vertex, Some(digest(STEP)));
+    // One that this build has not, or not yet.
+    view.log.vertex = Some("sha256:gone".to_owned());
+    view.log.name = "[build 9/9] RUN gone".to_owned();
+    view.refresh();
+    assert_eq!(view.log.vertex.as_deref(), Some("sha256:gone"));
+    assert!(
+        titled(&app).starts_with("log [build 9/9]"),
+        "{}",
+        titled(&app)
+    );
+}

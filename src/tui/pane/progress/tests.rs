@@ -262,6 +262,22 @@ fn a_step_is_found_again_in_the_build_of_a_changed_dockerfile() {
 }
 
 #[test]
+fn the_step_in_sight_stays_selected_in_the_next_build() {
+    let mut app = told(&samples::failed(), 32.0);
+    let before = selected(&app).to_owned();
+    assert!(before.starts_with("[build 3/4]"), "{before}");
+    // Something else was chosen than a step.
+    app.view_mut().unwrap().touched = true;
+    let mut script = samples::failed();
+    script.session.build = 2;
+    let mut first = Script::new("web").step(step("[internal] load build context").ran(0.0, 0.1));
+    first.session.build = 2;
+    first.tell(&mut app, 33.0);
+    script.tell(&mut app, 45.0);
+    assert_eq!(selected(&app), before);
+}
+
+#[test]
 fn internal_steps_fold() {
     let mut app = told(&samples::finished(), 42.0);
     let folded = app.view().unwrap().progress.rows();

@@ -586,3 +586,17 @@ fn an_end_that_is_told_once_more_opens_no_shell() {
     assert_eq!(shells(script.tell(&mut app, 46.0)), 0);
     assert_ne!(app.focus, Pane::Shell);
 }
+
+#[test]
+fn the_title_says_what_it_has_room_for() {
+    let title = |columns| {
+        let app = told(&samples::failed(), (columns, 24));
+        screen(&app).lines().nth(1).unwrap_or_default().to_owned()
+    };
+    let all = "FAILED  at [build 3/4]  10/14  3 cached  1 error  1 warning  00:45.0";
+    assert!(title(80).ends_with(all), "{}", title(80));
+    let some = "FAILED  at [build 3/4]  10/14  1 error  00:45.0";
+    assert!(title(55).ends_with(some), "{}", title(55));
+    let few = "| web        FAILED  at [build 3/4]  10/14  00:45.0";
+    assert_eq!(title(50), few);
+}

@@ -15,11 +15,10 @@ use crate::progress::time::seconds;
 use crate::progress::units::count;
 use crate::proto::controller::SessionState;
 
-/// Name, state and steps of a session in a few words.
-fn summary(app: &App, view: &View) -> String {
+/// State, steps and time of a session in so many cells: what matters least goes first, the state and the place of a
+/// failure last.
+fn summary(app: &App, view: &View, room: usize) -> String {
     let session = &view.session;
-    let elapsed = seconds(view.build.elapsed(session, app.now));
-    let state = state_word(session);
     // Counted when the state changes, so that drawing does not go through the steps.
     let Counts {
         cached,
@@ -29,28 +28,40 @@ fn summary(app: &App, view: &View) -> String {
     } = view.progress.counts();
     let (done, all) = view.steps();
     let steps = &view.build.trace.steps;
-    let mut words = vec![state.to_owned()];
-    if session.state() == SessionState::Failed
-        && let Some(step) = view.build.failed_step().and_then(|step| steps.get(step))
-    {
-        words.push(format!("at {}", step_label(&step.name)));
+    let failed = view.build.failed_step().and_then(|step| steps.get(step));
+    let failed = failed.filter(|_| session.state() == SessionState::Failed);
+    let time = clock(seconds(view.build.elapsed(session, app.now)));
+    let when = |shown: bool, words: String| if shown { words } else { String::new() };
+    // Each with the order in which it goes.
+    let mut words = [
+        (9, state_word(session).to_owned()),
+        (
+            8,
+            failed.map_or_else(String::new, |step| format!("at {}", step_label(&step.name))),
+        ),
+        (5, when(all > 0, format!("{done}/{all}"))),
+        (1, when(cached > 0, format!("{cached} cached"))),
+        (3, when(errors > 0, count(errors, "error"))),
+        (2, when(warnings > 0, count(warnings, "warning"))),
+        (7, when(view.watching, "watching".to_owned())),
+        (6, time),
+    ];
+    loop {
+        let shown: Vec<&str> = words
+            .iter()
+            .map(|(_, word)| word.as_str())
+            .filter(|word| !word.is_empty())
+            .collect();
+        let line = shown.join("  ");
+        if cells(&line) <= room {
+            return line;
+        }
+        let rest = words.iter_mut().filter(|(_, word)| !word.is_empty());
+        match rest.min_by_key(|(order, _)| *order) {
+            Some((order, word)) if *order < 9 => word.clear(),
+            _ => return line,
+        }
     }
-    if all > 0 {
-        words.push(format!("{done}/{all}"));
-    }
-    if cached > 0 {
-        words.push(format!("{cached} cached"));
-    }
-    if errors > 0 {
-        words.push(count(errors, "error"));
-    }
-    if warnings > 0 {
-        words.push(count(warnings, "warning"));
-    }
-    if view.watching {
-        words.push("watching".to_owned());
-    }
-    format!("{}  {}", words.join("  "), clock(elapsed))
 }
 
 /// `00:41.3`, `1:02:03`.
@@ -87,11 +98,9 @@ pub(super) fn draw_title(app: &App, place: Rect, buf: &mut Buffer) {
         &view.name(),
         theme.style(Role::Accent),
     );
-    let right = summary(app, view);
+    let right = summary(app, view, usize::from(place.right().saturating_sub(x + 1)));
     let begin = put_right(buf, place, x + 1, place.y, &right, theme.style(mark.role()));
     if begin >= place.right() {
-        let words = format!("{} {}", theme.glyph(mark), state_word(&view.session));
-        put_right(buf, place, x + 1, place.y, &words, theme.style(mark.role()));
         return;
     }
     let builder = view
@@ -100,6 +109,10 @@ pub(super) fn draw_title(app: &App, place: Rect, buf: &mut Buffer) {
         .as_ref()
         .map_or("", |(name, _)| name.as_str());
     let room = usize::from(begin.saturating_sub(x)).saturating_sub(4);
+    // A rest of a name tells nothing.
+    if room < cells(builder).min(8) {
+        return;
+    }
     let builder = middle(builder, room, theme.ellipsis());
     put(buf, place, x + 2, place.y, &builder, theme.style(Role::Dim));
 }

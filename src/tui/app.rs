@@ -510,6 +510,16 @@ impl App {
             .unwrap_or(self.code)
     }
 
+    /// The name of a session; with its number where others have the same.
+    fn name_apart(&self, view: &View) -> String {
+        let name = view.name();
+        if self.sessions().filter(|other| other.name() == name).count() < 2 {
+            return name;
+        }
+        let at = self.order.iter().position(|id| *id == view.session.id);
+        at.map_or(name.clone(), |at| format!("{name} (number {})", at + 1))
+    }
+
     /// Leaves: what is said on the screen that was there before.
     pub fn leave(&self, code: u8) -> Effect {
         Effect::Leave {

@@ -158,8 +158,8 @@ impl App {
             A::Quit => match self.view() {
                 Some(view) => {
                     let session = view.session.id.clone();
-                    let question =
-                        format!("End session {} with its shells and its log?", view.name());
+                    let name = self.name_apart(view);
+                    let question = format!("End session {name} with its shells and its log?");
                     self.ask(
                         question,
                         Yes::End {
@@ -406,7 +406,7 @@ impl App {
         let building = self
             .view()
             .filter(|view| view.session.state() == SessionState::Building)
-            .map(|view| (view.session.id.clone(), view.name()));
+            .map(|view| (view.session.id.clone(), self.name_apart(view)));
         let stops = |id: &str| self.stopping.as_ref().is_some_and(|one| one.session == id);
         match building {
             // It is on its way, and its message says how to take it back.

@@ -600,3 +600,20 @@ fn the_title_says_what_it_has_room_for() {
     let few = "| web        FAILED  at [build 3/4]  10/14  00:45.0";
     assert_eq!(title(50), few);
 }
+
+#[test]
+fn questions_tell_sessions_of_one_name_apart() {
+    let mut app = told(&samples::running(), (80, 24));
+    let question = |app: &mut App, key| {
+        letter(app, key);
+        let asked = screen(app).lines().last().unwrap_or_default().to_owned();
+        letter(app, 'n');
+        asked
+    };
+    assert!(question(&mut app, 'x').contains("Stop the build of web?"));
+    let mut other = samples::running();
+    other.session.id = "other".to_owned();
+    other.tell(&mut app, 45.0);
+    assert!(question(&mut app, 'x').contains("Stop the build of web (number 2)?"));
+    assert!(question(&mut app, 'Q').contains("End session web (number 2) with"));
+}

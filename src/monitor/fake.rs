@@ -230,7 +230,7 @@ impl Controller for Fake {
         self.saw(format!("keep {keep}"));
         let kept_until = match keep {
             0 => 0,
-            keep => super::exec::now() + i64::try_from(keep).unwrap() + 500,
+            keep => super::exec::now() + i64::try_from(keep).unwrap(),
         };
         Ok(Response::new(KeepResponse { kept_until }))
     }

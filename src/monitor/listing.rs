@@ -67,7 +67,17 @@ pub fn span(milliseconds: i64) -> String {
 pub fn kept(until: i64, now: i64) -> String {
     match until {
         0 => "-".to_owned(),
-        _ => span(until.saturating_sub(now)),
+        _ => span(left(until, now)),
+    }
+}
+
+/// Milliseconds from `now` until `until`. From a minute on the begun one counts, so that of ten minutes it is not said
+/// at once that nine are left.
+pub fn left(until: i64, now: i64) -> i64 {
+    const MINUTE: i64 = 60_000;
+    match until.saturating_sub(now) {
+        left if left < MINUTE => left,
+        left => left.saturating_add(MINUTE - 1) / MINUTE * MINUTE,
     }
 }
 

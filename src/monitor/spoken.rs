@@ -26,7 +26,7 @@ pub fn kept(until: i64, now: i64) -> String {
         0 => "The state of the build is not kept.".to_owned(),
         until => format!(
             "The state of the build is kept for {}.",
-            span(until.saturating_sub(now))
+            span(listing::left(until, now))
         ),
     }
 }

@@ -362,7 +362,7 @@ mod tests {
         let fake = Fake::with(Canned {
             sessions: vec![Session {
                 id: "abc".into(),
-                kept_until: crate::monitor::exec::now() + 600_500,
+                kept_until: crate::monitor::exec::now() + 600_000,
                 ..Session::default()
             }],
             ..Canned::default()

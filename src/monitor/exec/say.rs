@@ -15,7 +15,7 @@ pub fn kept(until: i64) -> String {
         0 => "The state of the build is not kept.".to_owned(),
         until => format!(
             "The state of the build is kept for {}.",
-            listing::span(until.saturating_sub(now()))
+            listing::span(listing::left(until, now()))
         ),
     }
 }

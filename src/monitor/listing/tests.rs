@@ -28,6 +28,9 @@ fn spans_in_their_largest_unit() {
     }
     assert_eq!(kept(0, 5), "-");
     assert_eq!(kept(600_000, 0), "10m");
+    assert_eq!(kept(600_000, 1), "10m");
+    assert_eq!(kept(600_000, 60_000), "9m");
+    assert_eq!(kept(60_000, 1), "59s");
 }
 
 #[test]

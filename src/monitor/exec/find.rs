@@ -28,11 +28,14 @@ impl Target {
 
 /// The session or process that `id` names: an id, the name of one session, a unique prefix of an id.
 /// Processes of the session `current` and sessions come first; processes of other sessions count
-/// when nothing else fits.
+/// when nothing else fits. No id names nothing: a variable of a script that is empty is not the only session.
 ///
 /// # Errors
 /// Nothing, or more than one thing, has that id.
 pub async fn find(api: &mut Api, current: Option<&str>, id: &str) -> Result<Target, Complaint> {
+    if id.is_empty() {
+        return Err(unknown(id));
+    }
     let list = api
         .list_sessions(ListSessionsRequest {})
         .await?
@@ -65,6 +68,9 @@ pub async fn find(api: &mut Api, current: Option<&str>, id: &str) -> Result<Targ
 /// # Errors
 /// Nothing, or more than one, has that id.
 pub async fn find_session(api: &mut Api, id: &str) -> Result<Session, Complaint> {
+    if id.is_empty() {
+        return Err(unknown(id));
+    }
     let list = api
         .list_sessions(ListSessionsRequest {})
         .await?

@@ -187,6 +187,15 @@ async fn ids_prefixes_and_names() {
         ["unknown ID: \"zzz\"; \"list\" shows the sessions, \"ps\" the processes"]
     );
 
+    // A variable of a script that is empty names nothing, also where there is only one session.
+    let all = std::mem::take(&mut fake.canned().sessions);
+    fake.canned().sessions = all[..1].to_vec();
+    for line in ["attach ''", "kill ''"] {
+        let said = lines(&mut monitor, line).await;
+        assert!(said[0].starts_with("unknown ID: \"\""), "{line}: {said:?}");
+    }
+    fake.canned().sessions = all;
+
     // A process of another session is found, and its session taken up.
     lines(&mut monitor, "exec top").await;
     lines(&mut monitor, "attach app").await;

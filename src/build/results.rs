@@ -89,6 +89,7 @@ impl ResultFiles {
             .map(|path| place("invalid output path", path))
             .transpose()?;
         if let Some(path) = &iidfile
+            && !is_special(path)
             && let Err(error) = fs::remove_file(path)
             && error.kind() != io::ErrorKind::NotFound
         {
@@ -133,10 +134,14 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> Refusal {
     Refusal(format!("{what} {}: {error}", path.display()))
 }
 
+/// Whether there is a device or a pipe. These are written to; to replace them would take them away from everybody.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| !meta.is_file())
+}
+
 /// The file appears whole, readable as any new file is, and replaces what was there.
 fn write_whole(path: &Path, bytes: &[u8], mask: Mask) -> io::Result<()> {
-    // Devices and pipes cannot be replaced, and should not be.
-    if fs::metadata(path).is_ok_and(|meta| !meta.is_file()) {
+    if is_special(path) {
         return fs::OpenOptions::new()
             .write(true)
             .open(path)?
@@ -288,6 +293,36 @@ mod tests {
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect()
+    }
+
+    #[test]
+    fn a_pipe_is_written_to_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let pipe = dir.path().join("pipe");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        let made = rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &pipe,
+            rustix::fs::FileType::Fifo,
+            mode,
+            0,
+        );
+        made.unwrap();
+        // Open for both, so that neither side waits for the other.
+        let mut reader = fs::File::options()
+            .read(true)
+            .write(true)
+            .open(&pipe)
+            .unwrap();
+        let name = Path::new("pipe");
+        for (iidfile, metadata, length) in [(Some(name), None, 8), (None, Some(name), 2)] {
+            let files = ResultFiles::begin(iidfile, metadata, dir.path(), Mask(0o22)).unwrap();
+            let response = response(&[("containerimage.digest", "sha256:1")]);
+            files.write(&response, &serde_json::json!({})).unwrap();
+            let mut read = vec![0; length];
+            io::Read::read_exact(&mut reader, &mut read).unwrap();
+            assert!(is_special(&pipe), "{iidfile:?}");
+        }
     }
 
     #[test]

@@ -87,8 +87,10 @@ fn check(
     context: &Path,
 ) -> Result<(), Refusal> {
     let why = match fs::metadata(path) {
-        Ok(meta) if !meta.is_dir() => return Ok(()),
-        Ok(_) => format!("{shown} is a directory"),
+        Ok(meta) if meta.is_file() => return Ok(()),
+        Ok(meta) if meta.is_dir() => format!("{shown} is a directory"),
+        // The engine would get a pipe or a device of its own by that name, and read it for ever.
+        Ok(_) => format!("{shown} is no regular file; -f - reads standard input"),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let within = context.join(shown);
             let hint = if options.dockerfile.is_none() {

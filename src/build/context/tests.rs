@@ -117,6 +117,16 @@ fn dockerfile_from_standard_input() {
     assert!(!dir.exists());
 }
 
+/// The engine would read `/dev/zero` until nothing of its memory is left.
+#[test]
+fn devices_and_pipes_are_no_dockerfiles_and_no_contexts() {
+    let around = Around::new();
+    let said = around.find("ctx", Some("/dev/zero"), &[], b"").unwrap_err();
+    assert!(said.contains("/dev/zero is no regular file"), "{said}");
+    let said = around.find("/dev/null", None, &[], b"").unwrap_err();
+    assert!(said.contains("it is a pipe or a device"), "{said}");
+}
+
 #[test]
 fn standard_input_alone() {
     let around = Around::new();

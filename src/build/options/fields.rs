@@ -29,7 +29,10 @@ pub(crate) fn split(text: &str) -> Result<Vec<String>, Invalid> {
 pub(super) fn pair(field: &str) -> Result<(String, String), Invalid> {
     let (key, value) = field
         .split_once('=')
-        .ok_or_else(|| Invalid(format!("invalid value {field}")))?;
+        .ok_or_else(|| match field {
+            "" => Invalid("invalid value: a field is empty, expected key=value".to_owned()),
+            _ => Invalid(format!("invalid value {field}")),
+        })?;
     Ok((key.trim().to_lowercase(), value.to_owned()))
 }
 
@@ -71,5 +74,7 @@ mod tests {
             ("type".to_owned(), "a=b".to_owned())
         );
         assert_eq!(pair("x").unwrap_err().to_string(), "invalid value x");
+        let empty = pair("").unwrap_err().to_string();
+        assert!(empty.ends_with("a field is empty, expected key=value"));
     }
 }

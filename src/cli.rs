@@ -10,6 +10,7 @@ use clap::{ArgAction, CommandFactory, FromArgMatches, Parser, Subcommand};
 use crate::build::flags::{BuildArgs, Which};
 use crate::builder::find::EMBEDDED;
 use crate::paths::Env;
+use crate::term::escape;
 
 pub mod build;
 pub mod choice;
@@ -18,6 +19,7 @@ pub mod generated;
 mod mistake;
 mod runtime;
 pub mod server;
+mod stdout;
 pub mod stop;
 pub mod version;
 pub mod words;
@@ -115,23 +117,19 @@ fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             Some(Command::Stop { name }) => stop(name.or(cli.global.which.builder)),
             Some(Command::Server(args)) => match args.command {
                 Some(command) => server::run(&args.place, command),
-                None => print(&help_of("server"), std::io::stdout()),
+                None => print(&help_of("server")),
             },
             Some(Command::Completion { shell }) => {
-                let _ = std::io::stdout().write_all(&generated::completion(shell));
-                ExitCode::SUCCESS
+                or_fail(stdout::write(&generated::completion(shell)))
             }
             Some(Command::Man { directory }) => match generated::man(&directory) {
                 Ok(_) => ExitCode::SUCCESS,
                 Err(error) => fail(&format!("cannot write {}: {error}", directory.display())),
             },
-            Some(Command::Version) => print(&version::line(), std::io::stdout()),
-            None => print(
-                &Cli::command().render_help().ansi().to_string(),
-                std::io::stdout(),
-            ),
+            Some(Command::Version) => print(&version::line()),
+            None => print(&Cli::command().render_help().ansi().to_string()),
         },
-        Parsed::Help(text) => print(&text, std::io::stdout()),
+        Parsed::Help(text) => print(&text),
         Parsed::Mistake(line) => fail(&line),
     }
 }
@@ -159,23 +157,31 @@ fn stop(name: Option<String>) -> ExitCode {
         .unwrap_or_else(|error| fail(&format!("{error:#}")))
 }
 
-/// One line on standard error, and exit code 1.
+/// One line on standard error, and exit code 1. It may quote what the user, a file or an engine said.
 pub(crate) fn fail(line: &str) -> ExitCode {
-    print(&format!("ERROR: {line}\n"), std::io::stderr());
+    let line = escape::text(line.as_bytes());
+    let _ = writeln!(std::io::stderr(), "ERROR: {line}");
     ExitCode::from(1)
 }
 
-/// A reader that went away is no reason to fail. Styles are for terminals only.
-fn print(text: &str, mut to: impl Write + IsTerminal) -> ExitCode {
+fn or_fail(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(line) => fail(&line),
+    }
+}
+
+/// Help and the like on standard output. Styles are for terminals only.
+fn print(text: &str) -> ExitCode {
     let plain;
-    let text = if to.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) {
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let text = if std::io::stdout().is_terminal() && !no_color {
         text
     } else {
         plain = without_styles(text);
         &plain
     };
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
-    ExitCode::SUCCESS
+    or_fail(stdout::write(text.as_bytes()))
 }
 
 /// Takes the SGR sequences out of clap's text.

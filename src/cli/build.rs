@@ -188,7 +188,7 @@ impl Build {
             let sent = input.await.map_err(|error| error.to_string())?;
             sent.map_err(|error| status::line(&error))?;
         }
-        let _ = writeln!(std::io::stdout(), "{}", started.session);
+        super::stdout::write(format!("{}\n", started.session).as_bytes())?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -1,6 +1,7 @@
 //! `buildx server`: the background server, for people.
 
 use std::path::PathBuf;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -118,13 +119,23 @@ async fn talk(options: Options, command: ServerCommand) -> anyhow::Result<ExitCo
 }
 
 async fn start(options: &Options) -> anyhow::Result<ExitCode> {
-    let client = client::connect(options, &mut |line| eprintln!("{line}")).await?;
-    println!(
-        "the buildx server runs: version {}, pid {}",
+    let client = client::connect(options, &mut |line| note(line)).await?;
+    say(&format!(
+        "the buildx server runs: version {}, pid {}\n",
         crate::term::escape::line(&client.info.version),
         client.info.pid
-    );
+    ))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The result of a command.
+fn say(text: &str) -> anyhow::Result<()> {
+    super::stdout::write(text.as_bytes()).map_err(anyhow::Error::msg)
+}
+
+/// A line beside the result. Where nobody can read it, the command goes on.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 fn or_fail(outcome: anyhow::Result<ExitCode>) -> ExitCode {

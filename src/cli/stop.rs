@@ -23,10 +23,10 @@ pub async fn run(name: &str, env: &Env) -> anyhow::Result<ExitCode> {
             None => bail!("builder {name:?} is not run by buildx, so there is nothing to stop"),
         }
     };
-    if stopped {
-        println!("stopped {name}");
-    } else {
-        println!("{name} was not running");
-    }
+    let line = match stopped {
+        true => format!("stopped {name}\n"),
+        false => format!("{name} was not running\n"),
+    };
+    super::stdout::write(line.as_bytes()).map_err(anyhow::Error::msg)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -52,7 +52,7 @@ pub(super) async fn run(api: &Api, force: bool) -> Result<u8, String> {
     let rows: Vec<_> = went
         .map(|session| vec![listing::plain(&session.id), listing::plain(&session.name)])
         .collect();
-    print(&listing::table(&rows));
+    print(&listing::table(&rows))?;
     let (count, space) = (pruned.count(), pruned.space());
     if let Some(mistake) = pruned.mistake {
         return Err(refused(mistake));
@@ -60,7 +60,7 @@ pub(super) async fn run(api: &Api, force: bool) -> Result<u8, String> {
     print(&[
         format!("Ended {count}."),
         format!("Total reclaimed space: {space}"),
-    ]);
+    ])?;
     Ok(0)
 }
 

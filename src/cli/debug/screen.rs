@@ -129,13 +129,7 @@ pub(super) async fn attach(
 /// Prints the keys.
 pub(super) fn print_keys(flags: &Flags, env: &Env) -> Result<u8, String> {
     let keymap = keymap(super::build::prefix_key(flags, env)?, &flags.config(env)?)?;
-    let mut out = std::io::stdout().lock();
-    for line in keymap.table() {
-        // A reader that has seen enough is no failure.
-        if writeln!(out, "{line}").is_err() {
-            break;
-        }
-    }
+    super::verbs::print(&keymap.table())?;
     Ok(0)
 }
 

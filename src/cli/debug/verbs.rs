@@ -7,6 +7,7 @@ use tonic::Status;
 
 use super::json;
 use crate::cli::server::Format;
+use crate::cli::stdout;
 use crate::client::follow::{View, exit_code, lost};
 use crate::client::logs;
 use crate::client::{Api, caller, status};
@@ -33,10 +34,10 @@ pub(super) async fn ls(api: &Api, format: Format) -> Code {
         Format::Table if std::io::stdout().is_terminal() => {
             let cols = rustix::termios::tcgetwinsize(std::io::stdout());
             let cols = cols.map_or(80, |size| usize::from(size.ws_col)).max(20);
-            print(&listing::on_terminal(&list, now(), cols));
+            print(&listing::on_terminal(&list, now(), cols))?;
         }
-        Format::Table => print(&listing::sessions(&list, None, now())),
-        Format::Json => print_json(&list.iter().map(json::session).collect()),
+        Format::Table => print(&listing::sessions(&list, None, now()))?,
+        Format::Json => print_json(&list.iter().map(json::session).collect())?,
     }
     Ok(0)
 }
@@ -47,8 +48,8 @@ pub(super) async fn inspect(api: &Api, session: String, format: Format) -> Code 
     let found = api.inspect(SessionRequest { session }).await;
     let found = found.map_err(refused)?.into_inner();
     match format {
-        Format::Table => print(&listing::inspect(&found, now())),
-        Format::Json => print_json(&json::inspect(&found)),
+        Format::Table => print(&listing::inspect(&found, now()))?,
+        Format::Json => print_json(&json::inspect(&found))?,
     }
     Ok(0)
 }
@@ -58,8 +59,8 @@ pub(super) async fn ps(api: &Api, session: String, format: Format) -> Code {
     let session = id(&mut api, &session).await?;
     let list = processes(&mut api, session).await?;
     match format {
-        Format::Table => print(&listing::processes(&list, None, now())),
-        Format::Json => print_json(&list.iter().map(json::process).collect()),
+        Format::Table => print(&listing::processes(&list, None, now()))?,
+        Format::Json => print_json(&list.iter().map(json::process).collect())?,
     }
     Ok(0)
 }
@@ -212,7 +213,7 @@ async fn carry_out(api: &Api, session: Option<String>, command: Command) -> Code
     );
     monitor.session = session;
     let answer = monitor.run(command).await.map_err(|why| why.0)?;
-    print(&answer.lines);
+    print(&answer.lines)?;
     match answer.then {
         Then::Ask { question, .. } => {
             let what = question
@@ -239,14 +240,14 @@ pub(super) fn refused(error: tonic::Status) -> String {
     status::line(&error)
 }
 
-/// A reader that went away is no reason to fail.
-pub(super) fn print(lines: &[String]) {
-    let mut out = std::io::stdout().lock();
-    for line in lines {
-        let _ = writeln!(out, "{line}");
+pub(super) fn print(lines: &[String]) -> Result<(), String> {
+    let mut text = lines.join("\n");
+    if !lines.is_empty() {
+        text.push('\n');
     }
+    stdout::write(text.as_bytes())
 }
 
-fn print_json(value: &Value) {
-    let _ = writeln!(std::io::stdout(), "{value:#}");
+fn print_json(value: &Value) -> Result<(), String> {
+    stdout::write(format!("{value:#}\n").as_bytes())
 }

@@ -7,6 +7,7 @@ use anyhow::{Context, bail};
 use rustix::process::Signal;
 use tonic::Code;
 
+use super::{note, say};
 use crate::client::holder::Process;
 use crate::client::{self, Client, ConnectError, Options};
 use crate::proto::controller::ShutdownRequest;
@@ -23,10 +24,10 @@ const GRACE: Duration = Duration::from_secs(5);
 /// It cannot be ended.
 pub async fn stop(options: Options) -> anyhow::Result<ExitCode> {
     let line = match end(&options, ShutdownRequest::default()).await? {
-        Some(pid) => format!("stopped the buildx server (pid {pid})"),
-        None => "the buildx server was not running".to_owned(),
+        Some(pid) => format!("stopped the buildx server (pid {pid})\n"),
+        None => "the buildx server was not running\n".to_owned(),
     };
-    println!("{line}");
+    say(&line)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -49,7 +50,7 @@ pub async fn restart(
         unless_used: false,
     };
     if let Some(pid) = end(&options, request).await? {
-        println!("stopped the buildx server (pid {pid})");
+        say(&format!("stopped the buildx server (pid {pid})\n"))?;
     }
     super::start(&options).await
 }
@@ -78,12 +79,12 @@ async fn end(options: &Options, request: ShutdownRequest) -> anyhow::Result<Opti
                 if process.ended(END).await? {
                     return Ok(Some(process.pid()));
                 }
-                eprintln!("it has not ended within {} s", END.as_secs());
+                note(&format!("it has not ended within {} s", END.as_secs()));
             }
         }
         // It is ending, or has lost its socket.
         Err(ConnectError::Absent { .. }) => {}
-        Err(error) => eprintln!("{error}"),
+        Err(error) => note(&error.to_string()),
     }
     force(&process).await?;
     Ok(Some(process.pid()))
@@ -110,7 +111,7 @@ async fn ask(mut client: Client, request: ShutdownRequest) -> anyhow::Result<boo
         match events.message().await {
             Ok(Some(event)) if !event.waiting_for.is_empty() => {
                 for line in &event.waiting_for {
-                    eprintln!("waiting for {}", escape::line(line));
+                    note(&format!("waiting for {}", escape::line(line)));
                 }
             }
             Ok(_) => return Ok(true),

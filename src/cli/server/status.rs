@@ -1,6 +1,5 @@
 //! `buildx server status`.
 
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
@@ -64,13 +63,13 @@ pub async fn run(options: Options, format: Format) -> anyhow::Result<ExitCode> {
         Err(error) => return Err(error.into()),
     };
     for warning in warnings {
-        eprintln!("{warning}");
+        super::note(&warning);
     }
     let text = match format {
         Format::Json => format!("{}\n", serde_json::to_string_pretty(&status)?),
         Format::Table => status.table(),
     };
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    super::say(&text)?;
     Ok(ExitCode::from(u8::from(!status.running)))
 }
 

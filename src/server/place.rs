@@ -102,8 +102,12 @@ pub fn find(open: &OpenState, request: &ExecRequest) -> Result<Place, Status> {
             exec,
             definition,
             vertex,
-        } => failed::place(exec, definition.as_deref(), vertex, state)
-            .map_err(Status::failed_precondition)?,
+        } => {
+            let place = failed::place(exec, definition.as_deref(), vertex, state)
+                .map_err(Status::failed_precondition)?;
+            only_for(place.ground.platform.as_ref(), &request.platform)?;
+            place
+        }
         Inside::Result(results) => image::place(results, &request.platform)?,
     };
     if let Some(directory) = &request.directory {
@@ -136,6 +140,25 @@ pub fn find(open: &OpenState, request: &ExecRequest) -> Result<Place, Status> {
         (Inside::Failed { .. }, _) => request.arguments.clone(),
     };
     Ok(place)
+}
+
+/// A failed step has one platform, and nothing of it is there for another.
+fn only_for(platform: Option<&pb::Platform>, asked: &str) -> Result<(), Status> {
+    let name = platform.map_or_else(String::new, |platform| {
+        let parts = [&platform.os, &platform.architecture, &platform.variant];
+        let parts = parts.map(String::as_str).into_iter();
+        parts
+            .filter(|part| !part.is_empty())
+            .collect::<Vec<_>>()
+            .join("/")
+    });
+    if asked.is_empty() || asked == name {
+        return Ok(());
+    }
+    Err(Status::invalid_argument(match name.as_str() {
+        "" => format!("the step is not for {asked}: it has one platform only, leave it out"),
+        name => format!("the step is not for {asked}: it is for {name}"),
+    }))
 }
 
 /// Sets a `NAME=VALUE` in a list where each name is once.

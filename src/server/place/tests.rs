@@ -493,6 +493,26 @@ fn a_platform_is_chosen_by_name() {
 }
 
 #[test]
+fn a_failed_step_is_for_its_platform_only() {
+    let platform = |variant: &str| pb::Platform {
+        os: "linux".into(),
+        architecture: "arm".into(),
+        variant: variant.into(),
+        ..Default::default()
+    };
+    assert!(only_for(Some(&platform("")), "").is_ok());
+    assert!(only_for(Some(&platform("")), "linux/arm").is_ok());
+    assert!(only_for(Some(&platform("v7")), "linux/arm/v7").is_ok());
+    let other = only_for(Some(&platform("v7")), "linux/arm64").unwrap_err();
+    assert_eq!(other.code(), Code::InvalidArgument);
+    assert_eq!(
+        other.message(),
+        "the step is not for linux/arm64: it is for linux/arm/v7"
+    );
+    assert!(only_for(None, "linux/arm").is_err());
+}
+
+#[test]
 fn why_there_is_no_state_is_said_in_a_sentence() {
     for (message, part) in [
         (

@@ -26,6 +26,12 @@ fn exec_passes_bytes_streams_and_exit_codes() {
     // made CR CR LF of the first ones.
     let tty = run(&["-t", &id, "sh", "-c", "test -t 1 && printf '\\033[1ma\\tb'"]).ok();
     assert_eq!(tty.out(), "\x1b[1ma\tb");
+    // What is piped in ends there as well, also behind a line that is not finished.
+    for input in ["", "whole\n", "half"] {
+        let count = ["-it", &id, "sh", "-c", "stty -echo; wc -c"];
+        let counted = run(&count).stdin(input).ok();
+        assert_eq!(counted.out().trim(), input.len().to_string(), "{counted}");
+    }
     let flags = [
         "-e",
         "A=1",
@@ -49,6 +55,22 @@ fn exec_passes_bytes_streams_and_exit_codes() {
             .error_line()
             .starts_with("ERROR: unknown ID: \"zzz\"")
     );
+}
+
+#[test]
+fn a_program_whose_output_nobody_reads_ends() {
+    let server = Shared::on(engine());
+    let id = failed(&server);
+    let mut endless = script(&server, &["exec", &id, "yes"]).spawn();
+    let mut first = [0; 2];
+    let mut output = endless.child.stdout.take().unwrap();
+    std::io::Read::read_exact(&mut output, &mut first).unwrap();
+    drop(output);
+    let ended = endless.wait();
+    assert_eq!((ended.code, ended.err().as_str()), (141, ""), "{ended}");
+    let list = script(&server, &["ps", "--format", "json", &id]).ok();
+    let list: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    assert_ne!(list[0]["ended"], 0, "{list}");
 }
 
 #[test]

@@ -20,7 +20,8 @@ use crate::monitor::terminal::{self, INTERRUPTED, TERMINATED, Terminal};
 use crate::proto::controller::attach_input::Input;
 use crate::proto::controller::attach_output::Output;
 use crate::proto::controller::{
-    AttachInput, AttachStart, ExecRequest, Exited, Ready, SignalRequest, State, TerminalSize,
+    AttachInput, AttachStart, ExecRequest, Exited, KillRequest, Ready, SignalRequest, State,
+    TerminalSize,
 };
 use crate::term::blocking::Blocking;
 use crate::term::escape;
@@ -36,6 +37,9 @@ const UNSEEN: TerminalSize = TerminalSize { rows: 24, cols: 80 };
 
 /// Exit code when a process has ended without one.
 const NO_CODE: u8 = 1;
+
+/// Exit code when nobody reads the output any more: that of a program that SIGPIPE ends.
+const NO_READER: u8 = 128 + 13;
 
 /// `buildx debug exec`.
 #[derive(Clone, Debug, Args)]
@@ -196,7 +200,7 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
     let broken = |status| broken(&session, &status);
     let mut output = attached.map_err(broken)?.into_inner();
     if stdin {
-        tokio::spawn(send_stdin(sender));
+        tokio::spawn(send_stdin(sender, tty));
     }
     let mut out = Pipe::new(Blocking(std::io::stdout()), std::io::stdout().is_terminal());
     let mut err = Pipe::new(Blocking(std::io::stderr()), std::io::stderr().is_terminal());
@@ -232,12 +236,19 @@ async fn in_pipes(mut api: Api, start: AttachStart, tty: bool, stdin: bool) -> R
             Some(Output::Data(bytes)) => out.write(&bytes),
             Some(Output::ErrorData(bytes)) => err.write(&bytes),
             Some(Output::Exited(exited)) => {
-                out.end().and_then(|()| err.end()).map_err(unwritten)?;
-                return ended(&exited);
+                return match out.end().and_then(|()| err.end()) {
+                    Ok(()) => ended(&exited),
+                    Err(error) => unwritten(&error),
+                };
             }
             _ => Ok(()),
         };
-        written.map_err(unwritten)?;
+        if let Err(error) = written {
+            // Without an end it would write on, for nobody, and hold the state for ever.
+            let (session, process) = (session.clone(), process.clone());
+            let _ = api.kill(KillRequest { session, process }).await;
+            return unwritten(&error);
+        }
     }
 }
 
@@ -249,8 +260,12 @@ fn broken(session: &str, why: &Status) -> String {
     }
 }
 
-fn unwritten(error: std::io::Error) -> String {
-    format!("cannot write the program's output: {error}")
+/// A reader that has seen enough ends the program as it ends any other, without a word.
+fn unwritten(error: &std::io::Error) -> Result<u8, String> {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Ok(NO_READER),
+        _ => Err(format!("cannot write the program's output: {error}")),
+    }
 }
 
 fn input(input: Input) -> AttachInput {
@@ -265,21 +280,37 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> (&'static str
     }
 }
 
-async fn send_stdin(sender: mpsc::Sender<AttachInput>) {
+/// What a terminal's line discipline takes for the end of input at the beginning of a line (VEOF, Ctrl-d).
+const END_OF_INPUT: u8 = 0x04;
+
+/// `tty`: of the process. A terminal has no end of its own, so the key for it is typed; twice behind a line that is
+/// not finished, where the first one only hands that over.
+async fn send_stdin(sender: mpsc::Sender<AttachInput>, tty: bool) {
     let mut stdin = tokio::io::stdin();
+    let mut last = b'\n';
     loop {
         let mut buffer = Vec::with_capacity(CHUNK);
         // What cannot be read has ended.
         let read = (&mut stdin).take(CHUNK as u64).read_buf(&mut buffer).await;
         let message = match read {
+            Ok(0) | Err(_) if tty => Input::Data(end_of(last).into()),
             Ok(0) | Err(_) => Input::Close(Ready {}),
-            Ok(_) => Input::Data(buffer.into()),
+            Ok(_) => {
+                last = buffer.last().copied().unwrap_or(last);
+                Input::Data(buffer.into())
+            }
         };
-        let ends = matches!(message, Input::Close(_));
+        let ends = !matches!(read, Ok(1..));
         if sender.send(input(message)).await.is_err() || ends {
             return;
         }
     }
+}
+
+/// What ends the input of a terminal after the byte `last`.
+fn end_of(last: u8) -> Vec<u8> {
+    let times = if last == b'\n' { 1 } else { 2 };
+    vec![END_OF_INPUT; times]
 }
 
 /// Standard output or error.

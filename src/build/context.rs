@@ -112,7 +112,8 @@ fn no_context(context: &str, cwd: &Path) -> Refusal {
     } else if cwd.join(context).is_file() {
         " as a directory, it is a file (did you mean -f?)".to_owned()
     } else if cwd.join(context).exists() {
-        " as a directory, it is a pipe or a device (did you mean to redirect it and say -?)".to_owned()
+        " as a directory, it is a pipe or a device (did you mean to redirect it and say -?)"
+            .to_owned()
     } else {
         near_path(context, cwd, Path::is_dir)
     };

@@ -27,12 +27,10 @@ pub(crate) fn split(text: &str) -> Result<Vec<String>, Invalid> {
 
 /// One `key=value`; the key is in lower case and trimmed.
 pub(super) fn pair(field: &str) -> Result<(String, String), Invalid> {
-    let (key, value) = field
-        .split_once('=')
-        .ok_or_else(|| match field {
-            "" => Invalid("invalid value: a field is empty, expected key=value".to_owned()),
-            _ => Invalid(format!("invalid value {field}")),
-        })?;
+    let (key, value) = field.split_once('=').ok_or_else(|| match field {
+        "" => Invalid("invalid value: a field is empty, expected key=value".to_owned()),
+        _ => Invalid(format!("invalid value {field}")),
+    })?;
     Ok((key.trim().to_lowercase(), value.to_owned()))
 }
 

@@ -63,6 +63,8 @@ pub fn take(file: File, wait: Duration) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt;
+
     use super::*;
 
     #[test]
@@ -85,6 +87,17 @@ mod tests {
             let path = path.clone();
             std::thread::spawn(move || exclusive(&path, Duration::from_secs(30)).map(drop))
         };
+        // The kernel lists it behind an arrow once it waits, and tells nobody.
+        let file = format!(":{} ", first.metadata().unwrap().ino());
+        let waits = |line: &str| line.contains("->") && line.contains(&file);
+        while !std::fs::read_to_string("/proc/locks")
+            .unwrap()
+            .lines()
+            .any(waits)
+        {
+            assert!(!waiting.is_finished());
+            std::thread::yield_now();
+        }
         drop(first);
         waiting.join().unwrap().unwrap();
     }

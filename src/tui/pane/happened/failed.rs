@@ -201,6 +201,13 @@ fn keys(known: &Known, failure: &BuildFailure, rows: &mut Rows) {
             let why = clause(&escape::line(&failure.no_state));
             rows.text(Role::Warn, 0, &format!("no shell in it: {why}"));
         }
+    } else if known.session.kept_until == 0 && known.session.processes == 0 {
+        let why = match known.session.reason.as_str() {
+            "" => "nothing of the build is kept",
+            reason => reason,
+        };
+        let why = clause(&escape::line(why));
+        rows.text(Role::Warn, 0, &format!("no shell in it: {why}"));
     } else {
         actions.push((Action::ShellAfter, "shell in the failed step"));
         actions.push((Action::ShellBefore, "in the state before it"));

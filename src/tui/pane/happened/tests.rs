@@ -182,6 +182,20 @@ fn a_failure_outside_of_the_steps_is_not_said_to_be_before_them() {
     assert!(after.contains("failed: outside of its steps"), "{after}");
 }
 
+#[test]
+fn no_shell_is_offered_in_a_state_that_was_let_go() {
+    let mut script = Script::new("web")
+        .step(step("[1/1] RUN make").ran(0.0, 1.0).exit(2))
+        .failed("[1/1]");
+    assert!(card(&script).contains("s shell in the failed step"));
+    script.session.kept_until = 0;
+    script.session.reason = "The time has passed; reload builds it again".to_owned();
+    let shown = card(&script);
+    assert!(!shown.contains("s shell in the failed step"), "{shown}");
+    let why = "no shell in it: the time has passed; reload builds it again";
+    assert!(shown.contains(why), "{shown}");
+}
+
 fn steps() -> Script {
     let context = step("[internal] load build context").part(
         "transferring context: 1.4MB",

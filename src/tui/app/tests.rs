@@ -450,6 +450,13 @@ fn a_failure_before_any_step_is_told_where_the_log_is() {
     let shown = screen(&app);
     let why = "The build failed: failed to load LLB: network.host is not allowed";
     assert!(shown.contains(why) && !shown.contains("0/0"), "{shown}");
+    // Also in the place of a step that the build before had.
+    let mut again = told(&samples::failed(), (80, 24));
+    again.focus_on(Pane::Log);
+    let mut next = script.clone();
+    next.session.build = 2;
+    next.tell(&mut again, 46.0);
+    assert!(screen(&again).contains(why), "{}", screen(&again));
     app.update(
         app.now,
         Msg::Key(App::press(KeyCode::Char('s'), KeyModifiers::NONE)),

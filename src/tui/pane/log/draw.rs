@@ -161,7 +161,11 @@ impl Row<'_> {
 /// happened, nothing else would tell.
 fn before_steps(view: &View) -> Option<String> {
     let (state, build) = (&view.log, &view.build);
-    if !state.whole() || build.total.0 > 0 || build.failed_step().is_some() {
+    let of_it = |vertex: &String| build.trace.find(vertex).is_some();
+    if state.vertex.as_ref().is_some_and(of_it)
+        || build.total.0 > 0
+        || build.failed_step().is_some()
+    {
         return None;
     }
     let message = escape::line(&build.failure()?.message);

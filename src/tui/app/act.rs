@@ -361,8 +361,10 @@ impl App {
             return Vec::new();
         };
         view.touched = true;
+        let before = view.progress.selected(&view.build);
         match view.progress.step_error(&view.build, forward) {
             Some(step) => {
+                let same = before == Some(step) && !view.log.whole();
                 view.log.show_step(&view.build, step);
                 view.dockerfile.show_step(&view.build, step);
                 view.happened.show_step(step);
@@ -374,6 +376,8 @@ impl App {
                     && self.layout().place(Pane::Happened).is_none()
                 {
                     self.say(format!("warning: {warning}"));
+                } else if same {
+                    self.say("no other error or warning");
                 }
             }
             // What failed is no step: the card tells of it.

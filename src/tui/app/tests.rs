@@ -624,3 +624,19 @@ fn questions_tell_sessions_of_one_name_apart() {
     assert!(question(&mut app, 'x').contains("Stop the build of web (number 2)?"));
     assert!(question(&mut app, 'Q').contains("End session web (number 2) with"));
 }
+
+#[test]
+fn the_next_error_of_one_is_said_to_be_the_only_one() {
+    let script = Script::new("web")
+        .step(step("[1/2] RUN true").ran(0.0, 1.0))
+        .step(step("[2/2] RUN make").ran(1.0, 2.0).exit(2))
+        .failed("[2/2]");
+    let mut app = told(&script, (80, 24));
+    app.focus_on(Pane::Progress);
+    letter(&mut app, 'k');
+    letter(&mut app, 'e');
+    assert_eq!(app.toast, None);
+    letter(&mut app, 'e');
+    let said = app.toast.as_ref().map(|toast| toast.text.as_str());
+    assert_eq!(said, Some("no other error or warning"));
+}

@@ -351,7 +351,11 @@ fn lift(
     let widest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
     let left = widest(&mut rows.iter().map(|(left, _)| cells(left)));
     let right = widest(&mut rows.iter().map(|(_, right)| cells(right)));
-    let width = left + if right > 0 { right + 2 } else { 0 } + 2;
+    // A sentence has the whole row: what stood behind it would be read as its end.
+    let width = match role {
+        Role::Error => usize::from(area.width),
+        _ => left + if right > 0 { right + 2 } else { 0 } + 2,
+    };
     let height = u16::try_from(rows.len())
         .unwrap_or(u16::MAX)
         .min(area.height);

@@ -397,3 +397,22 @@ fn the_footer_of_a_log_names_the_next_match_while_a_search_is_on() {
     press(&mut app, &["esc"]);
     assert!(!footer(&app).contains("n next match"));
 }
+
+#[test]
+fn nothing_stands_behind_what_is_wrong_with_a_command() {
+    let mut app = app();
+    press(&mut app, &[":", "keep soon", "enter"]);
+    let shown = screen(&app);
+    let row = shown.lines().rev().nth(1).unwrap_or_default();
+    let beneath = |app: &App| {
+        let area = Rect::new(0, 0, app.size.0, app.size.1);
+        let mut buf = Buffer::filled(area, ratatui::buffer::Cell::new("#"));
+        if let Some(layer) = &app.layer {
+            layer.draw(app, area, app.layout().footer, &mut buf);
+        }
+        text(&buf)
+    };
+    let filled = beneath(&app);
+    let alone = filled.lines().rev().nth(1).unwrap_or_default();
+    assert_eq!(alone, row);
+}

@@ -18,6 +18,7 @@ use crate::proto::controller::{Client, Process, TerminalSize};
 use crate::signals;
 use crate::term::escape;
 use copy::CopyMode;
+use screen::Cursor;
 use terminal::{Event, MouseUse, ShellTerminal};
 
 pub mod copy;
@@ -322,6 +323,19 @@ impl Shell {
         }
     }
 
+    /// Text that was pasted: bytes for the program, or a line to say. In the scrollback it is for the search that is being
+    /// typed.
+    pub fn paste(&mut self, text: &str) -> Result<Vec<u8>, &'static str> {
+        match &mut self.copy {
+            None => Ok(self.terminal.paste(text)),
+            Some(copy) if copy.prompt().is_some() => {
+                copy.paste(text);
+                Ok(Vec::new())
+            }
+            Some(_) => Err("the scrollback takes no text; q leads back to the program"),
+        }
+    }
+
     /// Gives the keyboard to the scrollback.
     pub fn start_copying(&mut self) {
         if self.copy.is_none() {
@@ -354,12 +368,31 @@ impl Shell {
     pub fn drag_beyond(&mut self, rows: i32, column: u16) -> bool {
         self.copy
             .as_mut()
-            .is_some_and(|copy| copy.drag_beyond(rows, column))
+            .is_some_and(|copy| copy.drag_beyond(rows, column.saturating_add(copy.corner.1)))
     }
 
-    /// The mouse at a row and column of the pane.
-    pub fn mouse(&mut self, event: &MouseEvent) -> Mouse {
+    /// The row and column of the view that are in the upper left corner of a pane of so many rows and columns.
+    fn corner(&self, room: (u16, u16)) -> (u16, u16) {
+        match &self.copy {
+            Some(copy) => {
+                let (row, column) = copy.cursor();
+                screen::corner(copy.screen(), Cursor::At(row, column), copy.corner, room)
+            }
+            None => screen::corner(self.terminal.screen(), Cursor::Program, (0, 0), room),
+        }
+    }
+
+    /// The mouse at a row and column of the pane, which has so many of them. The grid may be larger: another client set
+    /// its size.
+    pub fn mouse(&mut self, event: &MouseEvent, room: (u16, u16)) -> Mouse {
+        let corner = self.corner(room);
+        let event = &MouseEvent {
+            row: event.row.saturating_add(corner.0),
+            column: event.column.saturating_add(corner.1),
+            ..*event
+        };
         if let Some(copy) = &mut self.copy {
+            copy.corner = corner;
             match event.kind {
                 MouseEventKind::Down(_) => copy.press(event.row, event.column, 1),
                 MouseEventKind::Drag(_) => copy.drag(i32::from(event.row), event.column, false),
@@ -382,6 +415,7 @@ impl Shell {
                 if matches!(event.kind, MouseEventKind::Drag(_)) {
                     self.start_copying();
                     if let Some(copy) = &mut self.copy {
+                        copy.corner = corner;
                         copy.press(event.row, event.column, 1);
                     }
                 }

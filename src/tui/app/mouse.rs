@@ -161,7 +161,8 @@ impl App {
                 return Vec::new();
             };
             let tab = shell.tab;
-            return match shell.mouse(&event) {
+            let room = (place.height.saturating_sub(1), place.width);
+            return match shell.mouse(&event, room) {
                 Mouse::Type(bytes) if bytes.is_empty() => Vec::new(),
                 Mouse::Type(bytes) => vec![Effect::Input(tab, bytes.into())],
                 Mouse::Copy(text) => self.copied(text),

@@ -434,12 +434,18 @@ impl App {
     }
 
     pub(super) fn type_paste(&mut self, text: &str) -> Vec<Effect> {
-        let Some(shell) = self.shell_mut().filter(|shell| !shell.ended()) else {
+        let typed = |shell: &&mut Shell| !shell.ended() || shell.copy.is_some();
+        let Some(shell) = self.shell_mut().filter(typed) else {
             return Vec::new();
         };
         let tab = shell.tab;
-        let bytes = shell.terminal.paste(text);
-        input(tab, bytes)
+        match shell.paste(text) {
+            Ok(bytes) => input(tab, bytes),
+            Err(line) => {
+                self.say(line);
+                Vec::new()
+            }
+        }
     }
 
     /// The key that opens the help from the scrollback, where `?` searches.

@@ -31,7 +31,7 @@ pub fn draw(
         put(buf, area, area.x, area.y, &line, theme.style(Role::Dim));
         return None;
     }
-    let (shown, cursor, marks) = match &shell.copy {
+    let (shown, cursor, from, marks) = match &shell.copy {
         Some(copy) => {
             let (row, column) = copy.cursor();
             let styles = Styles {
@@ -39,12 +39,14 @@ pub fn draw(
                 found: theme.style(Role::Match),
                 current: theme.style(Role::MatchHere),
             };
-            (copy.screen(), Cursor::At(row, column), copy.marks(&styles))
+            let cursor = Cursor::At(row, column);
+            (copy.screen(), cursor, copy.corner, copy.marks(&styles))
         }
-        None => (shell.terminal.screen(), Cursor::Program, Vec::new()),
+        None => (shell.terminal.screen(), Cursor::Program, (0, 0), Vec::new()),
     };
     let look = screen::Look {
         cursor,
+        from,
         depth: app.setup.depth,
         outside: Some((if theme.ascii { '.' } else { '·' }, theme.style(Role::Dim))),
     };

@@ -76,6 +76,9 @@ pub struct CopyMode {
     pressed: Option<Place>,
     search: Search,
     prompt: Option<Prompt>,
+    /// What a pane that is smaller than the grid had in its corner when the mouse was there last: the text must not move
+    /// away under it. See [`super::screen::corner`].
+    pub corner: (u16, u16),
 }
 
 impl CopyMode {
@@ -111,6 +114,7 @@ impl CopyMode {
             pressed: None,
             search: Search::default(),
             prompt: None,
+            corner: (0, 0),
         };
         this.go(cursor);
         this

@@ -32,6 +32,8 @@ pub enum Cursor {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Look {
     pub cursor: Cursor,
+    /// What is in the upper left corner if the cursor is seen from there: see [`corner`].
+    pub from: (u16, u16),
     /// The colours that the real terminal can show.
     pub depth: Depth,
     /// The area beyond the grid, when that is smaller: a character and its style. A blank by default.
@@ -59,15 +61,6 @@ pub struct Painted {
     pub cursor: Option<(Position, CursorStyle)>,
 }
 
-impl Painted {
-    /// The row and column of the view at a place of the area. Places outside of the grid are possible.
-    pub fn place(&self, area: Rect, at: Position) -> (u16, u16) {
-        let row = at.y.saturating_sub(area.y).saturating_add(self.origin.0);
-        let col = at.x.saturating_sub(area.x).saturating_add(self.origin.1);
-        (row, col)
-    }
-}
-
 /// Paints the screen's view (scrolled back as it is) into the part of `area` that lies in the buffer. A grid that
 /// is larger is cut, around the cursor if that would not be seen.
 pub fn paint(screen: &vt100::Screen, area: Rect, buffer: &mut Buffer, look: &Look) -> Painted {
@@ -75,12 +68,9 @@ pub fn paint(screen: &vt100::Screen, area: Rect, buffer: &mut Buffer, look: &Loo
     if area.is_empty() {
         return Painted::default();
     }
-    let (rows, cols) = screen.size();
-    let (rows, cols) = (rows.get(), cols.get());
+    let rows = screen.size().0.get();
+    let (top, left) = corner(screen, look.cursor, look.from, (area.height, area.width));
     let cursor = cursor(screen, look.cursor);
-    let (cursor_row, cursor_col) = cursor.unwrap_or_default();
-    let top = first_shown(cursor_row, rows, area.height);
-    let left = first_shown(cursor_col, cols, area.width);
 
     let width = buffer.area.width;
     let inner = usize::from(area.x - buffer.area.x);
@@ -160,11 +150,26 @@ fn cursor(screen: &vt100::Screen, cursor: Cursor) -> Option<(u16, u16)> {
     Some((row.min(rows.get() - 1), col.min(cols.get() - 1)))
 }
 
-fn first_shown(cursor: u16, length: u16, room: u16) -> u16 {
-    if length <= room {
-        return 0;
-    }
-    (cursor + 1).saturating_sub(room)
+/// The row and column of the view that are in the upper left corner of a `room` of so many rows and columns. Where the
+/// grid is larger, they are `from` if the cursor is seen from there, else as near to it as possible.
+pub fn corner(
+    screen: &vt100::Screen,
+    at: Cursor,
+    from: (u16, u16),
+    room: (u16, u16),
+) -> (u16, u16) {
+    let (rows, cols) = screen.size();
+    let (row, col) = cursor(screen, at).unwrap_or_default();
+    (
+        first_shown(row, from.0, rows.get(), room.0),
+        first_shown(col, from.1, cols.get(), room.1),
+    )
+}
+
+fn first_shown(cursor: u16, from: u16, length: u16, room: u16) -> u16 {
+    let last = length.saturating_sub(room);
+    let least = (cursor + 1).saturating_sub(room);
+    from.max(least).min(cursor).min(last)
 }
 
 fn paint_row<'a>(

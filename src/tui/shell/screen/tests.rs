@@ -120,7 +120,10 @@ fn a_larger_grid_is_cut_so_that_the_cursor_is_seen() {
     assert_eq!(painted.origin, (2, 0));
     let (at, _) = painted.cursor.unwrap();
     assert_eq!(at, Position::new(2, 1));
-    assert_eq!(painted.place(size(3, 2), at), (3, 2));
+    let from = |from| corner(terminal.screen(), Cursor::At(2, 2), from, (2, 3));
+    assert_eq!([from((0, 0)), from((2, 2))], [(1, 0), (2, 2)]);
+    // Never beyond the grid, never behind the cursor.
+    assert_eq!(from((9, 9)), (2, 2));
 }
 
 #[test]
@@ -214,6 +217,7 @@ proptest! {
         let mut buffer = Buffer::filled(whole, Cell::new("#"));
         let area = Rect::new(area.0, area.1, area.2, area.3);
         let look = Look {
+            from: (0, 0),
             cursor: cursor.map_or(Cursor::Program, |(row, col)| Cursor::At(row, col)),
             outside: Some(('·', Style::new())),
             depth: Depth::Indexed,

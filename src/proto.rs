@@ -14,6 +14,18 @@ pub mod controller {
         }
     }
 
+    impl Client {
+        /// Who it is: `pid 12 on /dev/pts/3`. What the server tells of its clients begins or ends with this.
+        pub fn in_words(&self) -> String {
+            match (self.pid, self.terminal.as_str()) {
+                (0, "") => "somebody".to_owned(),
+                (0, terminal) => format!("somebody on {terminal}"),
+                (pid, "") => format!("pid {pid}"),
+                (pid, terminal) => format!("pid {pid} on {terminal}"),
+            }
+        }
+    }
+
     /// Without the values of the environment, which may be secret.
     impl std::fmt::Debug for Caller {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -43,7 +43,6 @@ use crate::signals::SIGNALS;
 
 pub use counts::Counts;
 pub use queue::Attached;
-pub use viewers::describe;
 
 /// Requests that may wait for the owner.
 const REQUESTS: usize = 64;
@@ -156,7 +155,7 @@ impl Processes {
         clients.collect()
     }
 
-    /// Sends a signal to the program of a process. `who` did it, in words (see [`describe`]).
+    /// Sends a signal to the program of a process. `who` did it, in words (see [`Client::in_words`](crate::proto::controller::Client::in_words)).
     ///
     /// # Errors
     /// `NotFound`, `InvalidArgument` for a name that is no signal or an id that fits several,

@@ -12,7 +12,6 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::caller::{Caller, Input};
 use super::life::connection::Peer;
-use super::process::describe;
 use super::session::record::Record;
 use super::session::{Ask, Asked, Session, start};
 use super::{Server, health, recorder};
@@ -344,7 +343,7 @@ impl Controller for Service {
         &self,
         request: Request<SignalRequest>,
     ) -> Result<Response<SignalResponse>, Status> {
-        let by = describe(&peer(&request));
+        let by = peer(&request).in_words();
         let request = request.into_inner();
         let session = self.find(&request.session)?;
         session
@@ -355,7 +354,7 @@ impl Controller for Service {
     }
 
     async fn kill(&self, request: Request<KillRequest>) -> Result<Response<KillResponse>, Status> {
-        let by = describe(&peer(&request));
+        let by = peer(&request).in_words();
         let request = request.into_inner();
         let session = self.find(&request.session)?;
         session.processes.kill(&request.process, &by).await?;
@@ -366,7 +365,7 @@ impl Controller for Service {
         &self,
         request: Request<ExecRequest>,
     ) -> Result<Response<ExecResponse>, Status> {
-        let by = describe(&peer(&request));
+        let by = peer(&request).in_words();
         self.start(request.into_inner(), Some(by)).await
     }
 

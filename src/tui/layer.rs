@@ -58,8 +58,6 @@ pub enum Then {
     Act(Action),
     /// It goes, and the answer was yes.
     Yes(Yes),
-    /// Another one takes its place.
-    Replace(Box<Layer>),
     /// It stays, and this is to be done.
     Effects(Vec<Effect>),
     /// It goes, and this is to be done.

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 use crate::proto::controller::Client;
-use crate::server::process::describe;
 
 /// The line with `you` for this client where it begins with it or ends by it, as in `pid 12 on /dev/pts/3 sent SIGHUP`
 /// and `killed by pid 12`. `terminal` is this client's; empty without one.
 pub fn you<'a>(line: &'a str, terminal: &str) -> Cow<'a, str> {
-    let own = describe(&Client {
+    let own = Client {
         pid: std::process::id(),
         terminal: terminal.to_owned(),
         ..Client::default()
-    });
+    };
+    let own = own.in_words();
     let begins = line.strip_prefix(&own);
     if let Some(rest) = begins.filter(|rest| rest.is_empty() || rest.starts_with(' ')) {
         return Cow::Owned(format!("you{rest}"));

@@ -127,7 +127,7 @@ impl Viewers {
         let gone: Vec<Viewer> = self.list.extract_if(.., gone).collect();
         if !gone.is_empty() {
             for viewer in &gone {
-                self.notice(&format!("{} detached", describe(&viewer.client)), None);
+                self.notice(&format!("{} detached", viewer.client.in_words()), None);
             }
             self.forget_raw();
             self.presence();
@@ -287,16 +287,6 @@ pub fn cells(size: &TerminalSize) -> Option<(u16, u16)> {
     let rows = cell(size.rows, crate::term::guard::MAX_ROWS);
     let cols = cell(size.cols, crate::term::guard::MAX_COLS);
     (rows > 0 && cols > 0).then_some((rows, cols))
-}
-
-/// A client in words: `pid 12 on /dev/pts/3`.
-pub fn describe(client: &Client) -> String {
-    match (client.pid, client.terminal.as_str()) {
-        (0, "") => "somebody".to_owned(),
-        (0, terminal) => format!("somebody on {terminal}"),
-        (pid, "") => format!("pid {pid}"),
-        (pid, terminal) => format!("pid {pid} on {terminal}"),
-    }
 }
 
 #[cfg(test)]

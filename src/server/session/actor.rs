@@ -20,7 +20,7 @@ use crate::server::caller::{Input, STREAM_QUEUE, Waiting};
 use crate::server::journal::Journal;
 use crate::server::logs::Logs;
 use crate::server::outcome;
-use crate::server::process::{Counts, Processes, describe};
+use crate::server::process::{Counts, Processes};
 use crate::server::recorder::{Recorder, now};
 use crate::server::{Server, UsageOf};
 
@@ -315,13 +315,13 @@ impl Actor {
             }
             Ask::Cancel(by, reply) => {
                 if !running.cancel.is_cancelled() && by.pid != running.starter {
-                    running.canceled_by = describe(&by);
+                    running.canceled_by = by.in_words();
                 }
                 running.cancel.cancel();
                 running.waiting.push(reply);
             }
             Ask::Disconnect(by, reply) => {
-                running.canceled_by = describe(&by);
+                running.canceled_by = by.in_words();
                 self.stop_build().await;
                 return self.answer(Ask::Disconnect(by, reply)).await;
             }
@@ -361,7 +361,7 @@ impl Actor {
                 self.attended();
             }
             Ask::Disconnect(by, reply) => {
-                let why = format!("the session was ended by {}", describe(&by));
+                let why = format!("the session was ended by {}", by.in_words());
                 self.release(&why).await;
                 self.server.leave_out(&self.session.id, why);
                 if let Err(error) = self.server.store().remove(&self.session.id) {

@@ -101,7 +101,6 @@ impl App {
             layer::Then::Close => {}
             layer::Then::Act(action) => return self.act(action),
             layer::Then::Yes(yes) => return self.yes(yes),
-            layer::Then::Replace(next) => self.layer = Some(*next),
             layer::Then::Effects(effects) => {
                 self.layer = Some(layer);
                 return effects;

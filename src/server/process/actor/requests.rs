@@ -15,7 +15,7 @@ use crate::server::process::input::{Chunk, ClientInput, Reader};
 use crate::server::process::output::Output;
 use crate::server::process::queue::Attached;
 use crate::server::process::signal_name;
-use crate::server::process::viewers::{VIEWERS, cells, describe};
+use crate::server::process::viewers::{VIEWERS, cells};
 
 /// How long a size may take through the engine that was ahead of what is stuck there.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -48,7 +48,7 @@ impl Actor {
                 let who = self
                     .viewers
                     .get(viewer)
-                    .map(|viewer| describe(&viewer.client));
+                    .map(|viewer| viewer.client.in_words());
                 match (signal_name(&name), who) {
                     (Ok(name), Some(who)) => self.signal(name, &who, None),
                     (Err(status), _) => self.viewers.notice(status.message(), None),
@@ -116,7 +116,7 @@ impl Actor {
         let had = self.leader.send_replace(Some(viewer)).is_some();
         self.take_size(viewer);
         if let (true, Some(client)) = (had, self.viewers.get(viewer).map(|v| &v.client)) {
-            let text = format!("{} types now", describe(client));
+            let text = format!("{} types now", client.in_words());
             self.viewers.notice(&text, Some(viewer));
         }
     }

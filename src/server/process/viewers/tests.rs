@@ -211,7 +211,7 @@ fn clients_have_names() {
         terminal: terminal.into(),
         ..Default::default()
     };
-    assert_eq!(describe(&client(12, "/dev/pts/3")), "pid 12 on /dev/pts/3");
-    assert_eq!(describe(&client(12, "")), "pid 12");
-    assert_eq!(describe(&client(0, "")), "somebody");
+    assert_eq!(client(12, "/dev/pts/3").in_words(), "pid 12 on /dev/pts/3");
+    assert_eq!(client(12, "").in_words(), "pid 12");
+    assert_eq!(client(0, "").in_words(), "somebody");
 }

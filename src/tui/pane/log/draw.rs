@@ -299,7 +299,9 @@ pub fn title(view: &View, look: &Look) -> (String, String) {
     if lines > 0 {
         let bytes = units::bytes(i64::try_from(bytes).unwrap_or(i64::MAX));
         let unit = if lines == 1 { "line" } else { "lines" };
-        words.push(format!("{} {unit}  {bytes}", thousands(lines)));
+        // How many a filter leaves is not known before the whole log has been read.
+        let of = if state.filter.is_some() { "of " } else { "" };
+        words.push(format!("{of}{} {unit}  {bytes}", thousands(lines)));
     }
     (left, words.join("  "))
 }

@@ -238,3 +238,15 @@ fn the_step_is_found_again_in_the_build_of_a_changed_context() {
         titled(&app)
     );
 }
+
+#[test]
+fn the_title_of_a_filtered_log_does_not_claim_that_all_lines_are_shown() {
+    let mut app = shown(Screen::new(80, 24), &failed(), STEP);
+    assert!(titled(&app).contains("| 62 lines"), "{}", titled(&app));
+    app.view_mut().unwrap().log.filter(Some(literal("FAIL")));
+    assert!(
+        titled(&app).contains("&FAIL  of 62 lines"),
+        "{}",
+        titled(&app)
+    );
+}

@@ -17,8 +17,8 @@ use crate::term::escape;
 /// Most rows of the list.
 const ROWS: usize = 20;
 
-/// Most columns of the list.
-const COLUMNS: usize = 78;
+/// Least and most columns of the list, where there is room for them: as wide as its longest row.
+const COLUMNS: (usize, usize) = (78, 112);
 
 /// What is chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,7 +99,10 @@ impl State {
                 right: format!(":{}", spec.name),
                 pick: Pick::Command(spec.name),
             });
-        Self::new("palette", actions.chain(commands).collect(), false)
+        let mut items: Vec<Item> = actions.chain(commands).collect();
+        // Nine rows that a digit does better would stand before everything else.
+        items.sort_by_key(|item| matches!(item.pick, Pick::Action(Action::Session(_))));
+        Self::new("palette", items, false)
     }
 
     /// Every session, and the processes of the chosen one.
@@ -189,7 +192,12 @@ impl State {
         let name = |item: &Item| cells(&item.name);
         let left = self.items.iter().map(name).max().unwrap_or(0).min(24);
         let rows = self.items.len().min(ROWS) + 1;
-        let inner = text::window(theme, self.title, COLUMNS, rows, area, buf);
+        let right = |item: &Item| cells(&item.right);
+        let about = |item: &Item| cells(&item.about);
+        let widest = |of: &dyn Fn(&Item) -> usize| self.items.iter().map(of).max().unwrap_or(0);
+        let columns = left + widest(&about) + widest(&right) + 5;
+        let columns = columns.clamp(COLUMNS.0, COLUMNS.1);
+        let inner = text::window(theme, self.title, columns, rows, area, buf);
         let x = put(buf, inner, inner.x, inner.y, "> ", theme.style(Role::Key));
         let line = Rect {
             x,

@@ -416,3 +416,14 @@ fn nothing_stands_behind_what_is_wrong_with_a_command() {
     let alone = filled.lines().rev().nth(1).unwrap_or_default();
     assert_eq!(alone, row);
 }
+
+#[test]
+fn the_palette_does_not_begin_with_nine_digits() {
+    let mut app = app_of((120, 40));
+    press(&mut app, &["ctrl-p"]);
+    let shown = front(&app);
+    assert!(!shown.contains("session-1"), "{shown}");
+    assert!(shown.contains("▸ next-session"), "{shown}");
+    press(&mut app, &["session-3", "enter"]);
+    assert!(screen(&app).contains("there is no session 3"));
+}

@@ -57,11 +57,11 @@ fn the_palette_finds_an_action_by_a_few_letters() {
     assert!(!pty.screen().contains("── timeline"));
     pty.send("\x01\x10");
     pty.wait_until("the palette", |screen| {
-        screen.contains("palette") && screen.contains("session-1")
+        screen.contains("palette") && screen.contains("next-session")
     });
     pty.send("timel");
     pty.wait_until("what is left", |screen| {
-        screen.contains("bars of time") && !screen.contains("session-1")
+        screen.contains("bars of time") && !screen.contains("next-session")
     });
     pty.send("\r");
     pty.wait_until("the timeline", |screen| screen.contains("── timeline"));

@@ -7,6 +7,7 @@ use clap::{Arg, Command, CommandFactory};
 
 use super::Cli;
 use crate::build::suggest::nearest;
+use crate::progress::units;
 
 /// The commands that the words of a command line lead through: `buildx`, `buildx debug`, `buildx debug ls`.
 struct Path {
@@ -116,8 +117,8 @@ pub(super) fn one_line(error: &clap::Error, args: &[OsString]) -> String {
             } else {
                 "at most "
             };
-            let word = if all == 1 { "argument" } else { "arguments" };
-            format!("buildx: '{command}' requires {most}{all} {word}; see '{command} --help'")
+            let all = units::count(all, "argument");
+            format!("buildx: '{command}' requires {most}{all}; see '{command} --help'")
         }
         ErrorKind::MissingRequiredArgument => {
             let missing: Vec<String> = list(ContextKind::InvalidArg)

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +29,8 @@ pub struct Wanted {
 /// Prints the log of the session's last build to `out`. How the build ended comes back if it has.
 ///
 /// # Errors
-/// There is no such session or step, or the server was lost.
+/// There is no such session or step, the server was lost, or `out` takes no more for another reason than that nobody
+/// reads it.
 pub async fn print(
     api: &Api,
     wanted: Wanted,
@@ -37,10 +38,12 @@ pub async fn print(
     out: Out,
 ) -> Result<Option<Outcome>, Lost> {
     let broken = CancellationToken::new();
-    let breaks = broken.clone();
+    let why = Arc::new(OnceLock::new());
+    let (breaks, reason) = (broken.clone(), Arc::clone(&why));
     let out = move || Fragile {
         to: out(),
         broken: breaks.clone(),
+        why: Arc::clone(&reason),
     };
     let found = Arc::new(AtomicBool::new(false));
     let out: Out = match wanted.step.clone() {
@@ -60,9 +63,15 @@ pub async fn print(
     let mut view = View::new(settings, out);
     let end = tokio::select! {
         end = follow(api, request, &mut view, &never) => end?,
-        // Nobody reads any more, as behind `| head`.
-        () = broken.cancelled() => return Ok(None),
+        () = broken.cancelled() => None,
     };
+    if let Some(why) = why.get() {
+        return Err(Lost(format!("cannot write the log: {why}")));
+    }
+    // Nobody reads any more, as behind `| head`.
+    if broken.is_cancelled() {
+        return Ok(None);
+    }
     match wanted.step {
         Some(step) if !found.load(Ordering::Relaxed) => Err(Lost(no_step(&step, end.is_some()))),
         _ => Ok(end),
@@ -79,6 +88,8 @@ fn no_step(step: &str, ended: bool) -> String {
 struct Fragile {
     to: Box<dyn Write + Send>,
     broken: CancellationToken,
+    /// Why, unless nobody reads any more.
+    why: Arc<OnceLock<String>>,
 }
 
 impl Fragile {
@@ -86,6 +97,9 @@ impl Fragile {
         if let Err(error) = &result
             && error.kind() != io::ErrorKind::Interrupted
         {
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let _ = self.why.set(error.to_string());
+            }
             self.broken.cancel();
         }
         result

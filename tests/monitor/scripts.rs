@@ -74,6 +74,21 @@ fn a_program_whose_output_nobody_reads_ends() {
 }
 
 #[test]
+fn a_full_disk_is_told() {
+    let server = Shared::on(engine());
+    let id = failed(&server);
+    for words in ["logs", "inspect", "ps"] {
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let output = script(&server, &[words, &id])
+            .stdout(full.unwrap())
+            .fails(1);
+        let line = output.error_line();
+        assert!(line.starts_with("ERROR: cannot write"), "{output}");
+        assert!(line.contains("No space left"), "{output}");
+    }
+}
+
+#[test]
 fn a_failure_that_left_nothing_says_why() {
     let server = Shared::on(engine());
     let context = failing();

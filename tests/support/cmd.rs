@@ -18,6 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(180);
 pub struct Buildx {
     command: Command,
     stdin: Vec<u8>,
+    stdout: Option<std::fs::File>,
     home: TempDir,
 }
 
@@ -61,6 +62,7 @@ impl Buildx {
         Self {
             command,
             stdin: Vec::new(),
+            stdout: None,
             home,
         }
     }
@@ -89,6 +91,12 @@ impl Buildx {
         self
     }
 
+    /// Writes its results into `file`.
+    pub fn stdout(mut self, file: std::fs::File) -> Self {
+        self.stdout = Some(file);
+        self
+    }
+
     /// Bytes for stdin, which is otherwise empty.
     pub fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.stdin = bytes.into();
@@ -112,7 +120,7 @@ impl Buildx {
         let child = self
             .command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            .stdout(self.stdout.map_or_else(Stdio::piped, Stdio::from))
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// The operating system's word.
-    #[error("cannot use {}: {source}", path.display())]
+    #[error("cannot use {}: {error}", path.display())]
     Io {
         /// The directory or file.
         path: PathBuf,
-        /// Why.
-        source: io::Error,
+        /// Why. Not as its source: whoever prints the chain would say it twice.
+        error: io::Error,
     },
     /// Somebody else owns it, can reach it, or may have planted it.
     #[error("will not use {}: it {why}; {remedy}", path.display())]
@@ -30,16 +30,16 @@ pub enum Refused {
 }
 
 impl Refused {
-    fn io(path: &Path, source: io::Error) -> Self {
+    fn io(path: &Path, error: io::Error) -> Self {
         Self::Io {
             path: path.to_owned(),
-            source,
+            error,
         }
     }
 
     /// Whether the thing is not there at all.
     pub fn is_absent(&self) -> bool {
-        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+        matches!(self, Self::Io { error, .. } if error.kind() == io::ErrorKind::NotFound)
     }
 }
 
@@ -156,6 +156,16 @@ mod tests {
         let said = make(&file).unwrap_err().to_string();
         assert!(said.contains("is no directory"), "{said}");
         assert!(check(&dir.path().join("none")).unwrap_err().is_absent());
+    }
+
+    #[test]
+    fn the_reason_is_said_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let nowhere = dir.path().join("link");
+        symlink(dir.path().join("gone/a"), &nowhere).unwrap();
+        let error = anyhow::Error::from(make(&nowhere.join("b")).unwrap_err());
+        let said = format!("{error:#}");
+        assert_eq!(said.matches("No such file").count(), 1, "{said}");
     }
 
     #[test]

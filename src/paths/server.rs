@@ -150,9 +150,9 @@ pub fn check_socket(path: &Path) -> Result<(), Refused> {
     if let Some(dir) = path.parent() {
         private::check(dir)?;
     }
-    let found = fs::symlink_metadata(path).map_err(|source| Refused::Io {
+    let found = fs::symlink_metadata(path).map_err(|error| Refused::Io {
         path: path.to_owned(),
-        source,
+        error,
     })?;
     private::check_ours(path, &found, found.file_type().is_socket(), "no socket")?;
     if found.mode() & 0o077 != 0 {

@@ -77,7 +77,7 @@ fn duration(env: &Env, name: &'static str, default: Duration) -> Result<Duration
 fn private_dir(dir: &Path) -> Result<(), EmbeddedError> {
     private::make(dir).map_err(|refused| {
         let reason = match refused {
-            Refused::Io { source, .. } => source.to_string(),
+            Refused::Io { error, .. } => error.to_string(),
             Refused::Unsafe { why, remedy, .. } => format!("{why}: {remedy}"),
         };
         EmbeddedError::Directory {

@@ -98,6 +98,9 @@ fn check(
             } else if within.is_file() {
                 let within = Path::new(&options.context).join(shown);
                 format!(" (did you mean {}?)", within.display())
+            } else if shown.starts_with("/dev/fd/") {
+                // Of the caller's own process, as a shell's <(...) is.
+                " (-f - reads standard input)".to_owned()
             } else {
                 near_path(shown, &around.cwd, Path::is_file)
             };

@@ -123,6 +123,9 @@ fn devices_and_pipes_are_no_dockerfiles_and_no_contexts() {
     let around = Around::new();
     let said = around.find("ctx", Some("/dev/zero"), &[], b"").unwrap_err();
     assert!(said.contains("/dev/zero is no regular file"), "{said}");
+    let said = around.find("ctx", Some("/dev/fd/999"), &[], b"");
+    let said = said.unwrap_err();
+    assert!(said.ends_with("(-f - reads standard input)"), "{said}");
     let said = around.find("/dev/null", None, &[], b"").unwrap_err();
     assert!(said.contains("it is a pipe or a device"), "{said}");
 }

@@ -85,7 +85,14 @@ pub fn parse(fields: &[String], cwd: &Path, env: &Env) -> Result<(String, Secret
         _ => {
             let path = cwd.join(&name);
             let size = std::fs::metadata(&path)
-                .map_err(|error| format!("failed to stat {name}: {}", system(&error)))?
+                .map_err(|error| {
+                    // A shell's <(...) is a file of the caller's process, and the server is another one.
+                    let hint = match name.starts_with("/dev/fd/") {
+                        true => "; use a file, a variable (env=NAME) or --server=off",
+                        false => "",
+                    };
+                    format!("failed to stat {name}: {}{hint}", system(&error))
+                })?
                 .len();
             if size > LARGEST {
                 return Err(too_large(&id));
@@ -215,6 +222,10 @@ mod tests {
             (
                 "id=x,src=/nope",
                 "failed to stat /nope: no such file or directory",
+            ),
+            (
+                "id=x,src=/dev/fd/999",
+                "failed to stat /dev/fd/999: no such file or directory; use a file, a variable (env=NAME) or --server=off",
             ),
         ];
         for (text, want) in table {

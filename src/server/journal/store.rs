@@ -64,16 +64,7 @@ impl Store {
     /// The directory cannot be made or read, is a symbolic link, belongs to another user, or can be
     /// reached by others.
     pub fn new(root: PathBuf, budget: u64) -> Result<Self, Error> {
-        let io = |source| Error::io("use", &root, source);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&root)
-            .map_err(io)?;
-        let data = fs::symlink_metadata(&root).map_err(io)?;
-        if let Some(why) = unsafe_root(&data) {
-            return Err(Error::Unsafe { path: root, why });
-        }
+        make_root(&root)?;
         let store = Self {
             root,
             budget,
@@ -109,16 +100,21 @@ impl Store {
         Ok(self.dir(session)?.join(format!("{build}.trace")))
     }
 
-    /// Makes the directory of a new session with mode 0700.
+    /// Makes the directory of a new session with mode 0700, and the root again if somebody has cleared it away.
     ///
     /// # Errors
     /// The session exists, the id could lead elsewhere, or the directory cannot be made.
     pub fn create(&self, session: &str) -> Result<PathBuf, Error> {
         let dir = self.dir(session)?;
-        DirBuilder::new()
-            .mode(0o700)
-            .create(&dir)
-            .map_err(|source| Error::io("create", &dir, source))?;
+        let make = || DirBuilder::new().mode(0o700).create(&dir);
+        let made = match make() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                make_root(&self.root)?;
+                make()
+            }
+            made => made,
+        };
+        made.map_err(|source| Error::io("create", &dir, source))?;
         self.note(session)?;
         Ok(dir)
     }
@@ -294,6 +290,24 @@ fn is_id(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// Makes the directory of the store if it is not there, and insists on one that is ours alone.
+fn make_root(root: &Path) -> Result<(), Error> {
+    let io = |source| Error::io("use", root, source);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(root)
+        .map_err(io)?;
+    let data = fs::symlink_metadata(root).map_err(io)?;
+    match unsafe_root(&data) {
+        None => Ok(()),
+        Some(why) => Err(Error::Unsafe {
+            path: root.to_owned(),
+            why,
+        }),
+    }
 }
 
 fn unsafe_root(data: &Metadata) -> Option<String> {

@@ -52,6 +52,16 @@ fn ids(store: &Store) -> Vec<String> {
 }
 
 #[test]
+fn a_store_that_was_cleared_away_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("state/sessions");
+    let store = Store::new(root.clone(), 0).unwrap();
+    std::fs::remove_dir_all(dir.path().join("state")).unwrap();
+    assert_eq!(store.create("one").unwrap(), root.join("one"));
+    assert!(store.create("one").is_err());
+}
+
+#[test]
 fn the_oldest_go_until_the_budget_is_met_and_the_protected_stay() {
     let (_dir, store) = store(0);
     for (id, age) in [("d", 10), ("a", 50), ("e", 5), ("b", 40), ("c", 30)] {

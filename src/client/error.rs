@@ -15,8 +15,11 @@ pub enum ConnectError {
         socket: PathBuf,
     },
     /// Something at its place is not ours, or can be reached by others.
-    #[error(transparent)]
-    Refused(#[from] Refused),
+    #[error("{refused}{}", remedy(.refused))]
+    Refused {
+        /// What.
+        refused: Refused,
+    },
     /// Somebody else listens there.
     #[error(
         "will not talk to the server on {}: it runs as another user (uid {uid}); end that one, or choose another place with --root",
@@ -60,4 +63,21 @@ pub enum ConnectError {
     /// Another command has been starting it for too long.
     #[error("another command has been starting the buildx server for {} s; if none is, end it with: buildx server stop", .0.as_secs())]
     Busy(Duration),
+}
+
+// By hand, so that it is not the source, too: the message has it already.
+impl From<Refused> for ConnectError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused { refused }
+    }
+}
+
+/// What helps where the reason says only what is wrong.
+fn remedy(refused: &Refused) -> &'static str {
+    match refused {
+        Refused::Io { .. } => {
+            "; choose another place with --root, or do without a server with --server=off"
+        }
+        Refused::Unsafe { .. } => "",
+    }
 }

@@ -64,7 +64,9 @@ pub fn resume(server: &Arc<Server>, id: String, mut record: Record) {
 }
 
 pub(super) fn on_disk(error: journal::Error) -> Status {
-    Status::resource_exhausted(format!("cannot keep the session: {error}"))
+    Status::resource_exhausted(format!(
+        "cannot keep the session: {error}; --server=off builds without a session"
+    ))
 }
 
 pub(super) fn options(record: &Record) -> Result<BuildOptions, Status> {

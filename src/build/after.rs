@@ -1,7 +1,6 @@
 //! What is left to do when the engine has answered: images on their way into docker, pushes,
 //! indexes of layouts, and the facts for the metadata file.
 
-use std::io::Write;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -170,19 +169,17 @@ pub fn warnings(trace: &Trace) -> Value {
 }
 
 /// What goes to stdout: the image's id with `-q`, and what the frontend has to say.
-pub fn print_results(quiet: bool, response: &Response) {
-    let mut out = std::io::stdout();
+pub fn results_text(quiet: bool, response: &Response) -> String {
+    let mut text = String::new();
     if let Some(message) = response.get("frontend.result.inlinemessage") {
-        let text: Vec<_> = message.lines().map(|line| escape::line(line)).collect();
-        let _ = writeln!(out, "\n{}", text.join("\n"));
+        let lines: Vec<_> = message.lines().map(|line| escape::line(line)).collect();
+        text = format!("\n{}\n", lines.join("\n"));
     }
     if quiet {
-        let _ = writeln!(
-            out,
-            "{}",
-            escape::line(results::image_id(response).unwrap_or_default())
-        );
+        text += &escape::line(results::image_id(response).unwrap_or_default());
+        text.push('\n');
     }
+    text
 }
 
 /// Whether the engine can make several outputs in one build; older ones silently make the first.

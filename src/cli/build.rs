@@ -173,7 +173,7 @@ impl Build {
                 return Err(status::line(&error));
             }
             let response = finished.response.into_iter().collect();
-            after::print_results(self.quiet, &response);
+            super::stdout::write(after::results_text(self.quiet, &response).as_bytes())?;
         }
         Ok(code)
     }

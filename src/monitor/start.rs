@@ -123,7 +123,8 @@ pub async fn build(api: Api, request: BuildRequest, wish: &Wish) -> Result<u8, S
     flows.end(&outcome).await?;
     if let Some(outcome::End::Finished(finished)) = &outcome.end {
         let response = finished.response.clone().into_iter().collect();
-        after::print_results(quiet, &response);
+        let text = after::results_text(quiet, &response);
+        let _ = std::io::stdout().write_all(text.as_bytes());
     }
     match next(&outcome, wish, terminal::is_there()) {
         Next::Nothing { refused: true } => {

@@ -77,11 +77,12 @@ fn a_program_whose_output_nobody_reads_ends() {
 fn a_full_disk_is_told() {
     let server = Shared::on(engine());
     let id = failed(&server);
-    for words in ["logs", "inspect", "ps"] {
+    let works = Context::dockerfile("FROM scratch\nCOPY Dockerfile /\n");
+    let runs = ["logs", "inspect", "ps"].map(|verb| script(&server, &[verb, &id]));
+    let quiet = server.run(["build", "-q"]).arg(works.path());
+    for run in runs.into_iter().chain([quiet]) {
         let full = std::fs::File::options().write(true).open("/dev/full");
-        let output = script(&server, &[words, &id])
-            .stdout(full.unwrap())
-            .fails(1);
+        let output = run.stdout(full.unwrap()).fails(1);
         let line = output.error_line();
         assert!(line.starts_with("ERROR: cannot write"), "{output}");
         assert!(line.contains("No space left"), "{output}");

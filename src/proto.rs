@@ -26,7 +26,7 @@ pub mod controller {
         }
     }
 
-    /// Without the values of the environment, which may be secret.
+    /// Without what may be secret: the values of the environment, and what stands in files.
     impl std::fmt::Debug for Caller {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
             f.debug_struct("Caller")

@@ -1,5 +1,6 @@
 //! Mistakes that can be seen before a build is handed over, for a client that does not stay to hear of them.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use super::options::BuildOptions;
@@ -16,6 +17,8 @@ use crate::paths::mask::Mask;
 pub fn check(options: &BuildOptions, env: &Env, cwd: PathBuf) -> Result<(), Refusal> {
     let caller = services::Caller {
         env,
+        // They are there, since this is the process that has them.
+        files: &HashMap::new(),
         cwd: &cwd,
         // No file is made.
         mask: Mask(0o777),

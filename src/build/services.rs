@@ -1,5 +1,6 @@
 //! From a plan to the callbacks of one build: everything that the engine may ask for or send.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tonic::service::Routes;
 
-use super::options::fields;
+use super::options::{BuildOptions, fields};
 use super::outputs::Sink;
 use super::prepare::Refusal;
 use super::request::Plan;
@@ -49,12 +50,21 @@ pub struct Services {
 pub struct Caller<'a> {
     /// The environment.
     pub env: &'a Env,
+    /// What stands in files of its own process, by their names.
+    pub files: &'a HashMap<String, Bytes>,
     /// What relative paths start from.
     pub cwd: &'a Path,
     /// For new files.
     pub mask: Mask,
     /// Logins.
     pub config: Arc<DockerConfig>,
+}
+
+/// What stands in files that options name and only this process can open, by their names; for a server, which is another
+/// one. Reading them can take as long as whoever writes them.
+pub fn own_files(options: &BuildOptions) -> HashMap<String, Bytes> {
+    let secrets = options.secrets.iter();
+    secrets::own_files(secrets.filter_map(|text| fields::split(text).ok()))
 }
 
 impl Caller<'_> {
@@ -65,7 +75,7 @@ impl Caller<'_> {
     pub fn secrets(&self, texts: &[String]) -> Result<Vec<(String, SecretValue)>, Refusal> {
         let secrets = texts.iter().map(|text| {
             let fields = fields::split(text).map_err(|error| Refusal(error.to_string()))?;
-            secrets::parse(&fields, self.cwd, self.env).map_err(Refusal)
+            secrets::parse(&fields, self.cwd, self.env, self.files).map_err(Refusal)
         });
         secrets.collect()
     }

@@ -13,7 +13,9 @@ use crate::client::follow::{self, View};
 use crate::client::{Client, caller, pipes, signals, status};
 use crate::paths::Env;
 use crate::progress::settings::{Mode, Settings};
-use crate::proto::controller::{BuildRequest, BuildResponse, Outcome, TraceRequest, outcome};
+use crate::proto::controller::{
+    BuildRequest, BuildResponse, Caller, Outcome, TraceRequest, outcome,
+};
 
 /// Flags of `buildx build` beside those of the build itself.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -63,6 +65,10 @@ pub fn run(args: BuildArgs, manner: Manner, global: Global, words: Vec<String>) 
             return super::fail(&line);
         }
     }
+    let caller = match caller::of_build(&options) {
+        Ok(caller) => caller,
+        Err(error) => return super::fail(&format!("no current directory: {error}")),
+    };
     super::runtime::run(async {
         let cancel = match signals::listen() {
             Ok(cancel) => cancel,
@@ -70,6 +76,7 @@ pub fn run(args: BuildArgs, manner: Manner, global: Global, words: Vec<String>) 
         };
         let build = Build {
             quiet: options.quiet,
+            caller,
             manner,
             words,
             cancel,
@@ -100,6 +107,7 @@ pub fn settings(options: &BuildOptions, env: &Env) -> Result<Settings, String> {
 
 struct Build {
     quiet: bool,
+    caller: Caller,
     manner: Manner,
     words: Vec<String>,
     cancel: CancellationToken,
@@ -124,10 +132,8 @@ impl Build {
                     .to_owned(),
             );
         }
-        let caller =
-            caller::of_process().map_err(|error| format!("no current directory: {error}"))?;
         let request = BuildRequest {
-            caller: Some(caller),
+            caller: Some(self.caller.clone()),
             arguments: self.words.clone(),
             name: self.manner.name.clone().unwrap_or_default(),
             keep: self.manner.keep.unwrap_or(0),

@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use bytes::Bytes;
 
+use crate::build::options::BuildOptions;
+use crate::build::services;
 use crate::proto::controller::Caller;
 
 /// The caller that this process is.
@@ -32,6 +34,19 @@ pub fn of_process() -> std::io::Result<Caller> {
         umask: umask(),
         terminal: terminal(),
         stdout_is_terminal: std::io::stdout().is_terminal(),
+        files: Default::default(),
+    })
+}
+
+/// The caller of a build: with what only this process can read for it.
+///
+/// # Errors
+/// There is no current directory any more.
+pub fn of_build(options: &BuildOptions) -> std::io::Result<Caller> {
+    let files = services::own_files(options);
+    Ok(Caller {
+        files,
+        ..of_process()?
     })
 }
 

@@ -1,6 +1,7 @@
 //! What belongs to the client that asked: its environment, directory and streams, as plain values of
 //! one build. Nothing of it is looked up in the server's own environment, and nothing is stored.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
@@ -22,7 +23,7 @@ const CLIENT_DEADLINE: Duration = Duration::from_secs(30);
 pub const STREAM_QUEUE: usize = 16;
 
 /// The caller of one build.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Caller {
     /// Its environment.
     pub env: Env,
@@ -36,6 +37,19 @@ pub struct Caller {
     pub terminal: String,
     /// Whether its standard output is a terminal.
     pub stdout_is_terminal: bool,
+    /// What stands in files of its own process, by their names in the arguments.
+    pub files: HashMap<String, Bytes>,
+}
+
+/// Without what may be secret.
+impl std::fmt::Debug for Caller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Caller")
+            .field("directory", &self.directory)
+            .field("pid", &self.pid)
+            .field("terminal", &self.terminal)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TryFrom<controller::Caller> for Caller {
@@ -57,6 +71,7 @@ impl TryFrom<controller::Caller> for Caller {
             pid: 0,
             terminal: caller.terminal,
             stdout_is_terminal: caller.stdout_is_terminal,
+            files: caller.files,
         })
     }
 }

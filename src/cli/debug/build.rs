@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::{Flags, screen, with};
 use crate::build::options::BuildOptions;
+use crate::build::services;
 use crate::client::{Client, caller};
 use crate::monitor::again::Again;
 use crate::monitor::prefix;
@@ -28,6 +29,7 @@ pub(super) async fn build(
     }
     let full = screen::wanted(&flags, &env, options.progress != Mode::Auto)?;
     let mut wish = wish(&flags, progress, &env)?;
+    wish.caller.files = services::own_files(options);
     let request = BuildRequest {
         caller: Some(wish.caller.clone()),
         arguments: words,

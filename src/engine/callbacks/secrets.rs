@@ -13,6 +13,7 @@ use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::{
     Secrets as Service, SecretsServer,
 };
 use bollard_buildkit_proto::moby::buildkit::secrets::v1::{GetSecretRequest, GetSecretResponse};
+use bytes::Bytes;
 use tonic::{Request, Response, Status};
 
 use crate::paths::Env;
@@ -42,11 +43,17 @@ impl std::fmt::Debug for SecretValue {
 }
 
 /// Reads the fields of one `--secret`: `id`, `src` or `source`, `env`, `type=file|env`. Without a
-/// source, the id is the name of a variable or else of a file. Paths are relative to `cwd`.
+/// source, the id is the name of a variable or else of a file. Paths are relative to `cwd`; what is in `files` by its name
+/// in the fields was read by the caller.
 ///
 /// # Errors
 /// What is wrong, in the words of Docker's own buildx.
-pub fn parse(fields: &[String], cwd: &Path, env: &Env) -> Result<(String, SecretValue), String> {
+pub fn parse(
+    fields: &[String],
+    cwd: &Path,
+    env: &Env,
+    files: &HashMap<String, Bytes>,
+) -> Result<(String, SecretValue), String> {
     let mut id = String::new();
     let mut source = None;
     let mut from_env = None;
@@ -82,17 +89,17 @@ pub fn parse(fields: &[String], cwd: &Path, env: &Env) -> Result<(String, Secret
         // A bare id, or `type=env` of nothing that is set, may still be a file.
         (Some(true), None) if source.is_some() => SecretValue::Unset(name),
         (None, Some(value)) if source.is_none() => value,
+        _ if files.contains_key(&name) => {
+            let bytes = files.get(&name).map(Bytes::as_ref).unwrap_or_default();
+            if bytes.len() as u64 > LARGEST {
+                return Err(too_large(&id));
+            }
+            SecretValue::Bytes(bytes.into())
+        }
         _ => {
             let path = cwd.join(&name);
             let size = std::fs::metadata(&path)
-                .map_err(|error| {
-                    // A shell's <(...) is a file of the caller's process, and the server is another one.
-                    let hint = match name.starts_with("/dev/fd/") {
-                        true => "; use a file, a variable (env=NAME) or --server=off",
-                        false => "",
-                    };
-                    format!("failed to stat {name}: {}{hint}", system(&error))
-                })?
+                .map_err(|error| format!("failed to stat {name}: {}", system(&error)))?
                 .len();
             if size > LARGEST {
                 return Err(too_large(&id));
@@ -101,6 +108,35 @@ pub fn parse(fields: &[String], cwd: &Path, env: &Env) -> Result<(String, Secret
         }
     };
     Ok((id, value))
+}
+
+/// The contents of files of this very process that `--secret` values name, at most a byte more than a secret may have: what
+/// a shell makes of `<(…)`, or standard input by its name. Another process cannot open them. What cannot be read is left out,
+/// and told by [`parse`].
+pub fn own_files(secrets: impl IntoIterator<Item = Vec<String>>) -> HashMap<String, Bytes> {
+    let mut files = HashMap::new();
+    for fields in secrets {
+        let keys = fields.iter().filter_map(|field| field.split_once('='));
+        let paths = keys.filter(|(key, _)| {
+            let key = key.trim();
+            ["src", "source"]
+                .iter()
+                .any(|name| key.eq_ignore_ascii_case(name))
+        });
+        for (_, path) in paths.filter(|(_, path)| is_own(path)) {
+            let mut bytes = Vec::new();
+            let read =
+                File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+            if read.is_ok() && !files.contains_key(path) {
+                files.insert(path.to_owned(), bytes.into());
+            }
+        }
+    }
+    files
+}
+
+fn is_own(path: &str) -> bool {
+    path == "/dev/stdin" || path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/")
 }
 
 /// The system's words without Rust's number behind them.
@@ -176,6 +212,8 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Write;
+    use std::os::fd::AsRawFd;
 
     fn fields(text: &str) -> Vec<String> {
         text.split(',').map(str::to_owned).collect()
@@ -185,6 +223,33 @@ mod tests {
         [("TOKEN", "hush"), ("both", "from env")]
             .into_iter()
             .collect()
+    }
+
+    #[test]
+    fn what_only_this_process_can_open_is_read_beforehand() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(b"hunter2").unwrap();
+        drop(writer);
+        let path = format!("/dev/fd/{}", reader.as_raw_fd());
+        let given = [
+            fields(&format!("id=x,src={path}")),
+            fields("id=y,source=/etc/hostname"),
+            fields("id=z,src=/dev/fd/nothing"),
+        ];
+        let files = own_files(given.clone());
+        assert_eq!(files.keys().collect::<Vec<_>>(), [&path]);
+        let [x, y, z] = given.map(|fields| parse(&fields, Path::new("/"), &env(), &files));
+        assert_eq!(x.unwrap().1, SecretValue::Bytes((*b"hunter2").into()));
+        assert_eq!(y.unwrap().1, SecretValue::File("/etc/hostname".into()));
+        assert!(z.is_err());
+        let large = HashMap::from([(path.clone(), Bytes::from(vec![0; LARGEST as usize + 1]))]);
+        let error = parse(
+            &fields(&format!("id=x,src={path}")),
+            Path::new("/"),
+            &env(),
+            &large,
+        );
+        assert_eq!(error.unwrap_err(), too_large("x"));
     }
 
     #[test]
@@ -206,7 +271,7 @@ mod tests {
             ("id=both,src=both", file("both")),
         ];
         for (text, want) in table {
-            let (_, value) = parse(&fields(text), dir.path(), &env()).unwrap();
+            let (_, value) = parse(&fields(text), dir.path(), &env(), &HashMap::new()).unwrap();
             assert!(value == want, "{text}: {value:?}");
         }
     }
@@ -223,13 +288,9 @@ mod tests {
                 "id=x,src=/nope",
                 "failed to stat /nope: no such file or directory",
             ),
-            (
-                "id=x,src=/dev/fd/999",
-                "failed to stat /dev/fd/999: no such file or directory; use a file, a variable (env=NAME) or --server=off",
-            ),
         ];
         for (text, want) in table {
-            let error = parse(&fields(text), Path::new("/"), &env()).unwrap_err();
+            let error = parse(&fields(text), Path::new("/"), &env(), &HashMap::new()).unwrap_err();
             assert_eq!(error, want, "{text}");
         }
     }

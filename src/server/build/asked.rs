@@ -31,6 +31,7 @@ impl Asked {
     pub(super) fn caller(&self) -> services::Caller<'_> {
         services::Caller {
             env: &self.caller.env,
+            files: &self.caller.files,
             cwd: &self.caller.directory,
             mask: self.caller.mask,
             config: Arc::clone(&self.config),

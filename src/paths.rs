@@ -27,6 +27,14 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+/// Whether a path means another file, or none, in each process: what a shell makes of `<(…)` and `>(…)`, and the standard
+/// streams by their names. A server cannot open what its caller means.
+pub fn is_of_one_process(path: &str) -> bool {
+    let streams = ["/dev/stdin", "/dev/stdout", "/dev/stderr"];
+    let within = ["/dev/fd/", "/proc/self/"];
+    streams.contains(&path) || within.iter().any(|directory| path.starts_with(directory))
+}
+
 /// One caller's environment variables. Values may be secret, so `Debug` shows names only.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Env {

@@ -14,6 +14,7 @@ use super::outputs::After;
 use super::prepare::Refusal;
 use crate::engine::callbacks::content::layout::{self, Descriptor, LayoutError, Name};
 use crate::engine::errors::BuildError;
+use crate::paths::is_of_one_process;
 use crate::paths::mask::Mask;
 
 const CONFIG_DIGEST: &str = "containerimage.config.digest";
@@ -67,6 +68,12 @@ impl ResultFiles {
     ) -> Result<Self, Refusal> {
         let place = |what: &str, path: &Path| {
             let full = cwd.join(path);
+            if full.to_str().is_some_and(is_of_one_process) {
+                return Err(Refusal(format!(
+                    "{what}: {} is there for your shell only, and the server writes; name a file",
+                    path.display()
+                )));
+            }
             let parent = full.parent().unwrap_or(Path::new("/"));
             if full.is_dir() {
                 return Err(Refusal(format!(
@@ -424,6 +431,7 @@ mod tests {
             "invalid output path: open nope/x: no such file or directory"
         );
         assert!(error(None, Some(".")).contains("is a directory"));
+        assert!(error(Some("/dev/stdout"), None).ends_with("name a file"));
     }
 
     #[test]

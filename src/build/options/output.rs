@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Invalid, fields, reference};
 use crate::build::suggest::{did_you_mean, nearest};
+use crate::paths::is_of_one_process;
 
 /// What is made of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +136,15 @@ pub fn parse(text: &str) -> Result<Option<Output>, Invalid> {
         match key.as_str() {
             "type" => kind = Some(value),
             "dest" if value == "-" => dest = Some(Destination::Stdout),
+            "dest" if ["/dev/stdout", "/dev/fd/1"].contains(&value.as_str()) => {
+                dest = Some(Destination::Stdout);
+            }
             "dest" if value.is_empty() => {}
+            "dest" if is_of_one_process(&value) => {
+                return Err(Invalid(format!(
+                    "dest={value} is there for your shell only, and the server writes; dest=- is standard output"
+                )));
+            }
             "dest" => dest = Some(Destination::Path(value)),
             _ => {
                 attrs.insert(key, value);
@@ -263,6 +272,7 @@ mod tests {
             ("type=local,dest=out", "local > out"),
             ("type=tar", "tar"),
             ("type=tar,dest=-", "tar > stdout"),
+            ("type=tar,dest=/dev/stdout", "tar > stdout"),
             (
                 "type=oci,dest=x.tar,compression=zstd",
                 "oci > x.tar compression=zstd",
@@ -287,6 +297,7 @@ mod tests {
     fn refusals() {
         let refused = |text| parse(text).unwrap_err().to_string();
         assert_eq!(refused("foo,bar"), "invalid value foo");
+        assert!(refused("type=tar,dest=/dev/fd/63").ends_with("dest=- is standard output"));
         assert!(refused("dest=o").starts_with("type is required for output"));
         assert!(refused("typ=local").starts_with("type is required for output"));
         assert!(refused("type=regsitry").ends_with("(did you mean registry?)"));

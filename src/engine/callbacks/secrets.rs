@@ -16,7 +16,7 @@ use bollard_buildkit_proto::moby::buildkit::secrets::v1::{GetSecretRequest, GetS
 use bytes::Bytes;
 use tonic::{Request, Response, Status};
 
-use crate::paths::Env;
+use crate::paths::{Env, is_of_one_process};
 
 /// Largest secret, in bytes: Docker's own limit.
 const LARGEST: u64 = 500 << 10;
@@ -123,7 +123,7 @@ pub fn own_files(secrets: impl IntoIterator<Item = Vec<String>>) -> HashMap<Stri
                 .iter()
                 .any(|name| key.eq_ignore_ascii_case(name))
         });
-        for (_, path) in paths.filter(|(_, path)| is_own(path)) {
+        for (_, path) in paths.filter(|(_, path)| is_of_one_process(path)) {
             let mut bytes = Vec::new();
             let read =
                 File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
@@ -133,10 +133,6 @@ pub fn own_files(secrets: impl IntoIterator<Item = Vec<String>>) -> HashMap<Stri
         }
     }
     files
-}
-
-fn is_own(path: &str) -> bool {
-    path == "/dev/stdin" || path.starts_with("/dev/fd/") || path.starts_with("/proc/self/fd/")
 }
 
 /// The system's words without Rust's number behind them.

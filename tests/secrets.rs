@@ -52,6 +52,18 @@ fn a_secret_reaches_its_step_and_nothing_else() {
     }
 }
 
+/// The server is another process, with a standard input of its own.
+#[test]
+fn a_secret_may_come_from_a_file_of_the_callers_process() {
+    let context = Context::busybox(&format!(
+        "RUN --mount=type=secret,id=a test \"$(cat /run/secrets/a)\" = {VALUE}\n"
+    ));
+    build(&context)
+        .args(["--no-cache", "--secret", "id=a,src=/dev/stdin"])
+        .stdin(VALUE)
+        .ok();
+}
+
 #[test]
 fn a_missing_secret_fails_only_the_step_that_insists() {
     let step = |required: bool| {

@@ -122,9 +122,24 @@ impl App {
                 Some((Pane::Shell, place)) if self.focus == Pane::Shell => {
                     self.inside(Pane::Shell, place, event, false)
                 }
+                Some((pane, place)) if event.kind == MouseEventKind::Down(MouseButton::Right) => {
+                    self.list_actions(pane, place, event)
+                }
                 _ => Vec::new(),
             },
         }
+    }
+
+    /// What can be done with what is under the mouse, which is chosen first.
+    fn list_actions(&mut self, pane: Pane, place: Rect, event: MouseEvent) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        // Where a press begins a selection, there is nothing to choose.
+        if !matches!(pane, Pane::Log | Pane::Happened | Pane::Shell) {
+            effects = self.inside(pane, place, event, false);
+        }
+        self.focus_on(pane);
+        effects.extend(self.act(Action::Palette));
+        effects
     }
 
     /// A selection is dragged: what is behind a border may have to come into sight.

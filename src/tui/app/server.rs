@@ -373,7 +373,9 @@ impl App {
             .is_some_and(|view| std::mem::replace(&mut view.opened, build.build) != build.build);
         if mine && open && first && !has_one {
             effects.extend(self.start_shell(&build.session, false, None, false));
-            if self.layer.is_none() && self.focus != Pane::Log {
+            // A build that nobody's key has started takes no keys away.
+            let watching = self.view().is_some_and(|view| view.watching);
+            if self.layer.is_none() && self.focus != Pane::Log && !watching {
                 self.focus_on(Pane::Shell);
             }
         }

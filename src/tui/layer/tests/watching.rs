@@ -52,6 +52,26 @@ fn a_change_waits_for_the_build_that_runs() {
 }
 
 #[test]
+fn a_build_that_a_change_started_takes_no_keys_away() {
+    for (watching, focus) in [(true, Pane::Progress), (false, Pane::Shell)] {
+        let mut app = app();
+        if let Some(view) = app.view_mut() {
+            view.watching = watching;
+        }
+        app.started = Some(BuildId {
+            session: "web".to_owned(),
+            build: 2,
+        });
+        let mut next = script();
+        next.session.build = 2;
+        let effects = next.tell(&mut app, 9.0);
+        let opens = |effect: &Effect| matches!(effect, Effect::Exec { .. });
+        assert!(effects.iter().any(opens));
+        assert_eq!(app.focus, focus);
+    }
+}
+
+#[test]
 fn a_context_is_watched_from_where_it_was_named() {
     for (context, expected) in [
         (".", Some("/src/app")),

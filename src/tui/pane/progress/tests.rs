@@ -357,6 +357,12 @@ fn a_click_selects_and_nothing_moves() {
     let line = after.lines().nth(clicked).unwrap();
     assert!(line.starts_with("|▸"), "{line}");
     assert!(line.contains(selected(&app)), "{line}");
+    // The other button lists what can be done with it.
+    let before = selected(&app).to_owned();
+    let right = MouseEventKind::Down(MouseButton::Right);
+    app.update(at(1.0), event(right, row + 1));
+    assert!(app.layer.is_some());
+    assert_ne!(selected(&app), before);
 }
 
 fn pane_of(app: &App, place: Rect) -> Buffer {

@@ -15,6 +15,7 @@ use crate::proto::control::{
     BuildHistoryEvent, BuildHistoryRequest, DiskUsageRequest, InfoRequest, ListWorkersRequest,
     PruneRequest, SolveRequest, SolveResponse, StatusRequest, StatusResponse, UsageRecord,
 };
+use crate::proto::pb;
 
 /// Label of dockerd's worker that holds the address behind `host-gateway`.
 const HOST_GATEWAY: &str = "org.mobyproject.buildkit.worker.moby.host-gateway-ip";
@@ -186,6 +187,16 @@ impl Engine {
     }
 }
 
+/// `os/architecture[/variant]`, without parts that are empty.
+pub fn platform_name(platform: &pb::Platform) -> String {
+    let parts = [&platform.os, &platform.architecture, &platform.variant];
+    let parts = parts.map(String::as_str).into_iter();
+    parts
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("/")
+}
+
 /// What the engine's workers say about themselves.
 #[derive(Clone, Debug, Default)]
 pub struct Workers(pub Vec<WorkerRecord>);
@@ -196,18 +207,7 @@ impl Workers {
         let Some(worker) = self.0.first() else {
             return Vec::new();
         };
-        worker
-            .platforms
-            .iter()
-            .map(|platform| {
-                let mut text = format!("{}/{}", platform.os, platform.architecture);
-                if !platform.variant.is_empty() {
-                    text.push('/');
-                    text.push_str(&platform.variant);
-                }
-                text
-            })
-            .collect()
+        worker.platforms.iter().map(platform_name).collect()
     }
 
     /// The address that `host-gateway` stands for in `--add-host`, on dockerd with a bridge.

@@ -19,6 +19,7 @@ mod tests;
 use tonic::Status;
 
 use super::state::{Inside, OpenState};
+use crate::engine::control::platform_name;
 use crate::proto::controller::{ExecRequest, State};
 use crate::proto::pb;
 
@@ -144,14 +145,7 @@ pub fn find(open: &OpenState, request: &ExecRequest) -> Result<Place, Status> {
 
 /// A failed step has one platform, and nothing of it is there for another.
 fn only_for(platform: Option<&pb::Platform>, asked: &str) -> Result<(), Status> {
-    let name = platform.map_or_else(String::new, |platform| {
-        let parts = [&platform.os, &platform.architecture, &platform.variant];
-        let parts = parts.map(String::as_str).into_iter();
-        parts
-            .filter(|part| !part.is_empty())
-            .collect::<Vec<_>>()
-            .join("/")
-    });
+    let name = platform.map_or_else(String::new, platform_name);
     if asked.is_empty() || asked == name {
         return Ok(());
     }

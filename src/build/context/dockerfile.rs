@@ -11,6 +11,7 @@ use super::{DOCKERFILE, Sources, near_path, temp_dir};
 use crate::build::options::BuildOptions;
 use crate::build::prepare::{Refusal, Surroundings};
 use crate::engine::vertex::digest;
+use crate::paths::is_of_one_process;
 use crate::proto::pb;
 
 /// Most bytes of a Dockerfile on standard input.
@@ -98,8 +99,7 @@ fn check(
             } else if within.is_file() {
                 let within = Path::new(&options.context).join(shown);
                 format!(" (did you mean {}?)", within.display())
-            } else if shown.starts_with("/dev/fd/") {
-                // Of the caller's own process, as a shell's <(...) is.
+            } else if is_of_one_process(shown) {
                 " (-f - reads standard input)".to_owned()
             } else {
                 near_path(shown, &around.cwd, Path::is_file)

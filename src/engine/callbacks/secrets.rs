@@ -89,22 +89,21 @@ pub fn parse(
         // A bare id, or `type=env` of nothing that is set, may still be a file.
         (Some(true), None) if source.is_some() => SecretValue::Unset(name),
         (None, Some(value)) if source.is_none() => value,
-        _ if files.contains_key(&name) => {
-            let bytes = files.get(&name).map(Bytes::as_ref).unwrap_or_default();
-            if bytes.len() as u64 > LARGEST {
-                return Err(too_large(&id));
-            }
-            SecretValue::Bytes(bytes.into())
-        }
         _ => {
             let path = cwd.join(&name);
-            let size = std::fs::metadata(&path)
-                .map_err(|error| format!("failed to stat {name}: {}", system(&error)))?
-                .len();
+            let own = files.get(&name);
+            let size = match own {
+                Some(bytes) => bytes.len() as u64,
+                None => std::fs::metadata(&path)
+                    .map_err(|error| format!("failed to stat {name}: {}", system(&error)))?
+                    .len(),
+            };
             if size > LARGEST {
                 return Err(too_large(&id));
             }
-            SecretValue::File(path)
+            own.map_or(SecretValue::File(path), |bytes| {
+                SecretValue::Bytes(bytes.as_ref().into())
+            })
         }
     };
     Ok((id, value))
